@@ -1,0 +1,47 @@
+import type { Schema, Target } from "@bufbuild/protoplugin";
+import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
+import { emitService } from "./emit-service.js";
+import { createMessageTypes } from "./message-types.js";
+import { createScope, nameServices } from "./names.js";
+import { findOptionExtensions } from "./option-extensions.js";
+import { type Options, parseOptions } from "./options.js";
+import { type Problem, throwProblems } from "./problems.js";
+import { readService } from "./read-service.js";
+
+/** The plugin's version: the one of its package. */
+export const VERSION = "0.1.0";
+
+/** The protoc plugin `protoc-gen-protoipc`, as a function from request to response. */
+export const protocGenProtoipc: ReturnType<typeof createEcmaScriptPlugin<Options>> =
+  createEcmaScriptPlugin<Options>({
+    name: "protoc-gen-protoipc",
+    version: VERSION,
+    parseOptions,
+    // All three are ours: the transpiler of @bufbuild/protoplugin knows no global types, such as Promise.
+    generateTs: generate,
+    generateJs: generate,
+    generateDts: generate,
+  });
+
+function generate(schema: Schema<Options>, target: Target): void {
+  const extensions = findOptionExtensions(schema.allFiles);
+  const problems: Problem[] = [];
+  const files = schema.files
+    .filter((file) => file.services.length > 0)
+    .map((file) => ({
+      file,
+      services: file.services.map((service) => readService(service, extensions, schema.options, problems)),
+    }));
+  throwProblems(problems);
+
+  for (const { file, services } of files) {
+    const f = schema.generateFile(`${file.name}_protoipc.${target === "dts" ? "d.ts" : target}`);
+    f.preamble(file);
+    const scope = createScope(f, file);
+    const types = createMessageTypes(f, schema.options.messages);
+    const names = nameServices(file.services);
+    for (const [index, service] of services.entries()) {
+      emitService({ f, target, scope, types, names: names[index]!, service });
+    }
+  }
+}
