@@ -1,0 +1,87 @@
+/** Composes the runtime with what Node and its transports give it. Nothing else happens here. */
+import { directoryNames } from "./platform/directory-names.js";
+import { nodeHost } from "./platform/node-host.js";
+import type { Endpoint } from "./runtime/api.js";
+import { openEndpoint } from "./runtime/endpoint.js";
+import type { OpenOptions } from "./runtime/open-options.js";
+import { closingRecord } from "./runtime/session/closing-record.js";
+import { fromTransportError } from "./runtime/transport-errors.js";
+import { memoryTransport } from "./transports/memory/index.js";
+import { unixTransport } from "./transports/unix/index.js";
+
+/**
+ * Opens an endpoint: with a name it listens, without one it only dials. Rejects with `IpcError`: ALREADY_EXISTS, naming
+ * the owner's pid, when another endpoint has the name; INVALID_ARGUMENT for a name that cannot be; PERMISSION_DENIED
+ * when the directory of names cannot be trusted. Throws a `TypeError` for an option that there is not.
+ */
+export async function open(options: OpenOptions = {}): Promise<Endpoint> {
+  const transports = [unixTransport({ closingRecord }), memoryTransport()];
+  try {
+    return await openEndpoint(options, {
+      host: nodeHost(),
+      transports,
+      names: directoryNames(options.domain),
+    });
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    throw fromTransportError(error);
+  }
+}
+
+// What users hold.
+export type {
+  ClientOptions,
+  Counters,
+  Endpoint,
+  EndpointEvents,
+  KeyedPublisher,
+  Publication,
+  PublisherOf,
+  PublishOptions,
+  PublishResult,
+  ReadyOptions,
+  ServeOptions,
+  SubscribeOptions,
+  Subscription,
+  Target,
+  UnkeyedPublisher,
+} from "./runtime/api.js";
+export type { CallContext } from "./runtime/call-context.js";
+export type { CallOptions } from "./runtime/call-options.js";
+export { CODES, type Code } from "./runtime/code.js";
+export { type ErrorDetail, IpcError, type IpcErrorOptions, isIpcError } from "./runtime/error.js";
+export { errorDetail } from "./runtime/error-detail.js";
+export { DEFAULT_LIMITS, type Limits } from "./runtime/limits.js";
+export { Metadata, type MetadataInit, type MetadataValue } from "./runtime/metadata.js";
+export type { OpenOptions } from "./runtime/open-options.js";
+export type { Peer } from "./runtime/peer.js";
+export { VERSION } from "./platform/version.js";
+
+// For authors of interceptors and codecs.
+export type { Codec } from "./runtime/codec/codec.js";
+export { protobufEs } from "./runtime/codec/protobuf-es.js";
+export { tsProto } from "./runtime/codec/ts-proto.js";
+export type { TsProtoMessageFns } from "./runtime/codec/ts-proto.js";
+export type {
+  AnyMethod,
+  AnyTopic,
+  BidiStreamingMethod,
+  ClientStreamingMethod,
+  Idempotency,
+  KeyedTopic,
+  OneWayMethod,
+  Overflow,
+  ServerStreamingMethod,
+  ServiceDefinition,
+  TopicRules,
+  UnaryMethod,
+  UnkeyedTopic,
+} from "./runtime/definition.js";
+export type {
+  InterceptedCall,
+  InterceptedRequest,
+  InterceptedResponse,
+  Interceptor,
+  Messages,
+} from "./runtime/interceptor.js";
+export type { LinkInfo, PeerCredentials } from "./transports/transport.js";

@@ -1,0 +1,41 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { performance } from "node:perf_hooks";
+import type { Host } from "../runtime/host.js";
+import { VERSION } from "./version.js";
+
+/** The clock's identity, as Linux shows it; empty where it does not. */
+function readClock(): Host["clock"] {
+  const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  try {
+    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return { bootId, timeNamespace: statSync("/proc/self/ns/time").ino, offsetMs };
+  } catch {
+    // Not Linux, or /proc is hidden: deadlines then travel as the time that is left.
+    return { bootId: "", timeNamespace: 0, offsetMs };
+  }
+}
+
+let host: Host | undefined;
+
+/** The host that a Node process is. */
+export function nodeHost(): Host {
+  host ??= {
+    now: () => performance.now(),
+    setTimer(run, delayMs) {
+      const timer = setTimeout(run, delayMs);
+      timer.unref();
+      return () => clearTimeout(timer);
+    },
+    // A callback of nextTick that is queued by a microtask runs when every microtask of the turn is done.
+    atEndOfTurn: (run) => queueMicrotask(() => process.nextTick(run)),
+    randomBytes: (count) => new Uint8Array(randomBytes(count)),
+    pid: process.pid,
+    clock: readClock(),
+    implementation: `typescript/${VERSION}`,
+    warn(error) {
+      process.emitWarning(error instanceof Error ? error : String(error), "ProtoipcWarning");
+    },
+  };
+  return host;
+}

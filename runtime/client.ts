@@ -1,0 +1,214 @@
+import type { ClientOptions } from "./api.js";
+import type { CallOptions } from "./call-options.js";
+import {
+  abortError,
+  asRequestError,
+  boundsOf,
+  type CallBounds,
+  type ClientCall,
+  manyResponses,
+  singleResponse,
+} from "./client-call.js";
+import type { Connection } from "./connection.js";
+import type { AnyMethod, ServiceDefinition } from "./definition.js";
+import { IpcError } from "./error.js";
+import type { Host } from "./host.js";
+import { applyInterceptors, type InterceptedCall, type Interceptor, type Messages } from "./interceptor.js";
+import { Metadata } from "./metadata.js";
+import { toWire } from "./metadata-wire.js";
+import { hasManyRequests, hasManyResponses } from "./server-call.js";
+
+/** How a client gets at a connection to its target. */
+export interface Channel {
+  readonly host: Host;
+  /** The connection, if there is one to use. */
+  current(): Connection | undefined;
+  /** Dials if need be. Rejects with `IpcError`. */
+  connect(): Promise<Connection>;
+}
+
+type Method = (request: unknown, options?: CallOptions) => unknown;
+
+/** Makes the client object of a service: one function per method. */
+export function makeClient(
+  service: ServiceDefinition<unknown, unknown>,
+  channel: Channel,
+  options: ClientOptions,
+  interceptors: readonly Interceptor[],
+): object {
+  const methods: Record<string, Method> = {};
+  for (const method of service.$methods) {
+    if (method.kind === "topic" || method.kind === "unkeyedTopic") continue;
+    const plain = plainMethod(method, channel, options.timeoutMs);
+    const all = [...interceptors, ...(options.interceptors ?? [])];
+    methods[method.localName] = all.length === 0 ? plain : interceptedMethod(method, plain, all);
+  }
+  return methods;
+}
+
+function plainMethod(method: AnyMethod, channel: Channel, timeoutMs: number | undefined): Method {
+  const { host } = channel;
+  if (method.kind === "oneWay") {
+    return (request, options) =>
+      sendOneWay(method, channel, request, options, boundsOf(options, timeoutMs, host.now()));
+  }
+  const many = hasManyRequests(method);
+  const respond = hasManyResponses(method) ? manyResponses : singleResponse;
+  return (request, options) => {
+    const bounds = boundsOf(options, timeoutMs, host.now());
+    return respond(method, options, bounds, (call) => {
+      const connection = channel.current();
+      if (connection === undefined) void startLater(channel, call, bounds, many, request);
+      else begin(connection, call, many, request);
+    });
+  };
+}
+
+function begin(connection: Connection, call: ClientCall, many: boolean, request: unknown): void {
+  if (many) call.startWithMany(connection, request as AsyncIterable<unknown>);
+  else call.startWith(connection, request);
+}
+
+async function startLater(
+  channel: Channel,
+  call: ClientCall,
+  bounds: CallBounds,
+  many: boolean,
+  request: unknown,
+): Promise<void> {
+  try {
+    begin(await within(channel.host, bounds, channel.connect()), call, many, request);
+  } catch (error) {
+    call.failBeforeStart(IpcError.from(error));
+  }
+}
+
+async function sendOneWay(
+  method: AnyMethod,
+  channel: Channel,
+  request: unknown,
+  options: CallOptions | undefined,
+  bounds: CallBounds,
+): Promise<void> {
+  const connection = channel.current() ?? (await within(channel.host, bounds, channel.connect()));
+  const { session } = connection;
+  const { deadlineMs, signals } = bounds;
+  const limits = session.checkOpenable();
+  const metadata = toWire(options?.metadata, limits.maxMetadataBytes);
+  await new Promise<void>((resolve, reject) => {
+    let onAbort: (() => void) | undefined;
+    const onSent = (error: IpcError | undefined): void => {
+      if (onAbort !== undefined) for (const signal of signals) signal.removeEventListener("abort", onAbort);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    try {
+      const open = { method: method.fullName, deadlineMs, metadata, isLast: true, manyResponses: false };
+      const stream = session.opener.openOneWay(open, session.message.set(method.request, request), onSent);
+      if (signals.length === 0) return;
+      onAbort = () => {
+        const aborted = signals.find((signal) => signal.aborted);
+        if (aborted !== undefined) stream.cancel(abortError(aborted));
+      };
+      for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
+      onAbort();
+    } catch (error) {
+      onSent(asRequestError(error, method));
+    }
+  });
+}
+
+/** Waits for a connection no longer than the call may. */
+export function within<T>(host: Host, bounds: CallBounds, connecting: Promise<T>): Promise<T> {
+  const { deadlineMs, signals } = bounds;
+  if (deadlineMs === Number.POSITIVE_INFINITY && signals.length === 0) return connecting;
+  return new Promise((resolve, reject) => {
+    let cancelTimer: (() => void) | undefined;
+    const onAbort = (): void => {
+      const aborted = signals.find((signal) => signal.aborted);
+      if (aborted !== undefined) done(() => reject(abortError(aborted)));
+    };
+    const done = (settle: () => void): void => {
+      cancelTimer?.();
+      for (const signal of signals) signal.removeEventListener("abort", onAbort);
+      settle();
+    };
+    if (deadlineMs !== Number.POSITIVE_INFINITY) {
+      const expire = (): void =>
+        done(() => reject(new IpcError("DEADLINE_EXCEEDED", "the deadline passed while connecting")));
+      cancelTimer = host.setTimer(
+        expire,
+        Math.min(2_147_483_647, Math.max(1, Math.ceil(deadlineMs - host.now()))),
+      );
+    }
+    for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
+    onAbort();
+    connecting.then(
+      (value) => done(() => resolve(value)),
+      (error: unknown) => done(() => reject(error)),
+    );
+  });
+}
+
+/** The same method with interceptors around it. */
+function interceptedMethod(method: AnyMethod, plain: Method, interceptors: readonly Interceptor[]): Method {
+  const many = hasManyResponses(method);
+  const run = (request: unknown, options: CallOptions | undefined): Promise<Messages> => {
+    const header = new Metadata();
+    const trailer = new Metadata();
+    const innermost: InterceptedCall = async ({ messages, metadata, signal, timeoutMs }) => {
+      const output = plain(messages.kind === "one" ? messages.message : messages.stream, {
+        ...options,
+        metadata,
+        signal,
+        timeoutMs,
+        onHeader(received) {
+          for (const [key, value] of received) header.append(key, value);
+          options?.onHeader?.(received);
+        },
+        onTrailer(received) {
+          for (const [key, value] of received) trailer.append(key, value);
+          options?.onTrailer?.(received);
+        },
+      });
+      return many
+        ? { header, trailer, messages: { kind: "many", stream: output as AsyncIterable<unknown> } }
+        : { header, trailer, messages: { kind: "one", message: await output } };
+    };
+    const { metadata } = options ?? {};
+    return applyInterceptors(
+      interceptors,
+      innermost,
+    )({
+      side: "client",
+      method,
+      metadata: metadata instanceof Metadata ? metadata : new Metadata(metadata),
+      signal: options?.signal,
+      timeoutMs: options?.timeoutMs,
+      call: undefined,
+      messages: hasManyRequests(method)
+        ? { kind: "many", stream: toAsync(request as AsyncIterable<unknown> | Iterable<unknown>) }
+        : { kind: "one", message: request },
+    }).then((response) => response.messages);
+  };
+  if (!many) return async (request, options) => messageOf(await run(request, options));
+  return (request, options) => streamOf(run(request, options));
+}
+
+function messageOf(messages: Messages): unknown {
+  if (messages.kind === "one") return messages.message;
+  throw new TypeError("an interceptor answered with a stream where one message is due");
+}
+
+async function* streamOf(messages: Promise<Messages>): AsyncGenerator<unknown, void, undefined> {
+  const result = await messages;
+  if (result.kind === "one")
+    throw new TypeError("an interceptor answered with one message where a stream is due");
+  yield* result.stream;
+}
+
+async function* toAsync(
+  items: AsyncIterable<unknown> | Iterable<unknown>,
+): AsyncGenerator<unknown, void, undefined> {
+  yield* items;
+}

@@ -1,0 +1,21 @@
+/** How messages of one type become protobuf bytes and back. `Init` is what users pass, `Shape` what they receive. */
+export interface Codec<Init, Shape> {
+  /** The message's full protobuf name. */
+  readonly typeName: string;
+  /**
+   * An upper bound of the bytes that `encodeInto` writes for this message, without changing it. Asked for right before
+   * `encodeInto` with the same message, so that a codec may keep what it has worked out.
+   */
+  maxSize(message: Init): number;
+  /** Writes the message from `offset` on and returns the offset after its last byte. */
+  encodeInto(message: Init, bytes: Uint8Array, offset: number): number;
+  /**
+   * Reads the message in `bytes[start, end)`. With `mayAlias` false the result shares no memory with `bytes`; with true
+   * the caller leaves `bytes` unchanged for good. Throws on bytes that are not such a message.
+   */
+  decode(bytes: Uint8Array, start: number, end: number, mayAlias: boolean): Shape;
+}
+
+/** The two sides of a codec's types. */
+export type InitOf<C> = C extends Codec<infer Init, infer _Shape> ? Init : never;
+export type ShapeOf<C> = C extends Codec<infer _Init, infer Shape> ? Shape : never;

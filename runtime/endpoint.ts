@@ -1,0 +1,390 @@
+import type { Link, LinkLimits, Listener, Transport } from "../transports/transport.js";
+import { parseAddress } from "./address.js";
+import type {
+  ClientOptions,
+  Counters,
+  Endpoint,
+  EndpointEvents,
+  ServeOptions,
+  SubscribeOptions,
+  Target,
+} from "./api.js";
+import type { CallContext } from "./call-context.js";
+import { type Channel, makeClient } from "./client.js";
+import { abortError } from "./client-call.js";
+import { Connection, type ConnectionOwner } from "./connection.js";
+import type { AnyTopic, ServiceDefinition } from "./definition.js";
+import { dial, isLocal, transportNamed } from "./dialler.js";
+import { Emitter } from "./emitter.js";
+import { IpcError } from "./error.js";
+import type { Host } from "./host.js";
+import type { Interceptor } from "./interceptor.js";
+import type { Limits } from "./limits.js";
+import type { NameClaim, Names } from "./names.js";
+import { checkOpenOptions, limitsOf, type OpenOptions } from "./open-options.js";
+import type { Peer } from "./peer.js";
+import type { CallObserver } from "./server-call.js";
+import { Services } from "./services.js";
+import type { Stream } from "./session/stream.js";
+import type { StreamReceiver } from "./session/stream-receiver.js";
+import { TopicPublisher } from "./topic/publisher.js";
+import { publisherApi } from "./topic/publisher-api.js";
+import { TopicSubscription } from "./topic/subscription.js";
+import { fromTransportError } from "./transport-errors.js";
+import type { WireMetadata } from "./wire/metadata.js";
+
+/** What an endpoint is made of besides its options. */
+export interface Surroundings {
+  readonly host: Host;
+  /** In order of preference. */
+  readonly transports: readonly Transport[];
+  readonly names: Names;
+}
+
+const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
+
+/** Opens an endpoint. Rejects with `IpcError`, having left nothing behind; throws a `TypeError` for a wrong option. */
+export async function openEndpoint(options: OpenOptions, surroundings: Surroundings): Promise<Endpoint> {
+  checkOpenOptions(options);
+  const endpoint = new OpenEndpoint(options, surroundings);
+  try {
+    await endpoint.listen(options);
+  } catch (error) {
+    await endpoint.close();
+    throw fromTransportError(error);
+  }
+  return endpoint;
+}
+
+class OpenEndpoint implements Endpoint, ConnectionOwner {
+  readonly host: Host;
+  readonly limits: Limits;
+  readonly incarnation: Uint8Array;
+  readonly addresses: string[] = [];
+  readonly counters: Counters = { callsHandled: 0, handlersFailed: 0, oneWayFailed: 0, linksRejected: 0 };
+  readonly #surroundings: Surroundings;
+  readonly #drainTimeoutMs: number;
+  readonly #clientInterceptors: readonly Interceptor[];
+  readonly #serverInterceptors: readonly Interceptor[];
+  readonly #events: Emitter<EndpointEvents>;
+  readonly #services = new Services();
+  readonly #publishers = new Set<TopicPublisher>();
+  readonly #subscriptions = new Set<TopicSubscription>();
+  readonly #connections = new Set<Connection>();
+  readonly #byPeer = new WeakMap<Peer, Connection>();
+  readonly #dialled = new Map<string, { usable: Connection | undefined; connecting: Promise<Connection> }>();
+  readonly #linkLimits: LinkLimits;
+  readonly #observer: CallObserver;
+  #listeners: Listener[] = [];
+  #claim: NameClaim | undefined;
+  #name = "";
+  #handshakes = 0;
+  #accepted = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: OpenOptions, surroundings: Surroundings) {
+    const { host } = surroundings;
+    this.host = host;
+    this.limits = limitsOf(options.limits);
+    this.incarnation = host.randomBytes(16);
+    this.#surroundings = surroundings;
+    this.#drainTimeoutMs = options.drainTimeoutMs ?? DEFAULT_DRAIN_TIMEOUT_MS;
+    this.#clientInterceptors = options.clientInterceptors ?? [];
+    this.#serverInterceptors = options.serverInterceptors ?? [];
+    this.#events = new Emitter((error) => host.warn(error));
+    const { maxMessageBytes, maxHeaderBytes, frameTimeoutMs, sendBufferBytes } = this.limits;
+    this.#linkLimits = { maxRecordBytes: maxMessageBytes + maxHeaderBytes, frameTimeoutMs, sendBufferBytes };
+    this.#observer = {
+      onStarted: () => {
+        this.counters.callsHandled++;
+      },
+      onFailed: (error, call, isUnexpected) => this.#onHandlerFailed(error, call, isUnexpected),
+    };
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get peers(): readonly Peer[] {
+    return [...this.#connections].flatMap(({ peer }) => peer ?? []);
+  }
+
+  /** Takes the name and begins to accept. */
+  async listen(options: OpenOptions): Promise<void> {
+    const { transports, names } = this.#surroundings;
+    if (options.name !== undefined) {
+      const address = parseAddress(options.name);
+      if (address.kind === "path") {
+        throw new IpcError(
+          "INVALID_ARGUMENT",
+          `name is the path ${JSON.stringify(address.path)}; paths go into listen`,
+        );
+      }
+      this.#name = address.name;
+      const chosen =
+        address.kind === "bare"
+          ? transports.filter((transport) => !isLocal(transport))
+          : [transportNamed(transports, address.scheme)];
+      const named = chosen.filter((transport) => !isLocal(transport));
+      if (named.length > 0) this.#claim = await names.claim(address.name, hex(this.incarnation));
+      for (const transport of chosen) {
+        const directory = isLocal(transport) ? names.domain : this.#claim!.directory;
+        await this.#listenOn(transport, { kind: "name", name: address.name, directory });
+        this.addresses.push(`${transport.name}:${address.name}`);
+      }
+      await this.#claim?.announce(named.map(({ name }) => name));
+    }
+    for (const text of options.listen ?? []) {
+      const address = parseAddress(text);
+      if (address.kind !== "path") {
+        throw new IpcError(
+          "INVALID_ARGUMENT",
+          `listen has ${JSON.stringify(text)}, which is no path; names go into name`,
+        );
+      }
+      await this.#listenOn(transportNamed(transports, address.scheme), { kind: "path", path: address.path });
+      this.addresses.push(text);
+    }
+  }
+
+  serve<Client, Handlers extends object>(
+    service: ServiceDefinition<Client, Handlers>,
+    handlers: Partial<Handlers>,
+    options: ServeOptions = {},
+  ): void {
+    this.#checkOpen();
+    this.#services.addService(service, handlers, [
+      ...this.#serverInterceptors,
+      ...(options.interceptors ?? []),
+    ]);
+  }
+
+  client<Client, Handlers extends object>(
+    service: ServiceDefinition<Client, Handlers>,
+    target: Target,
+    options: ClientOptions = {},
+  ): Client {
+    return makeClient(service, this.#channel(target), options, this.#clientInterceptors) as Client;
+  }
+
+  // The overloads of `Endpoint.publisher` tell the two kinds apart; what is made is the same.
+  async publisher(topic: AnyTopic): Promise<never> {
+    this.#checkOpen();
+    const publisher: TopicPublisher = new TopicPublisher(topic, {
+      host: this.host,
+      limits: this.limits,
+      drainTimeoutMs: this.#drainTimeoutMs,
+      onClosed: (fullName) => {
+        this.#services.remove(fullName);
+        this.#publishers.delete(publisher);
+      },
+    });
+    this.#services.addTopic(topic.fullName, publisher);
+    this.#publishers.add(publisher);
+    return publisherApi(topic, publisher) as never;
+  }
+
+  subscribe(topic: AnyTopic, first: unknown, second?: SubscribeOptions): never {
+    this.#checkOpen();
+    const options = (topic.kind === "topic" ? second : first) as SubscribeOptions | undefined;
+    const filter = topic.kind === "topic" ? first : {};
+    if (options?.from === undefined) throw new TypeError(`subscribe to ${topic.fullName} without "from"`);
+    const subscription: TopicSubscription = new TopicSubscription(topic, options.signal, () => {
+      this.#subscriptions.delete(subscription);
+    });
+    this.#subscriptions.add(subscription);
+    const channel = this.#channel(options.from);
+    const current = channel.current();
+    if (current !== undefined) {
+      subscription.start(current, filter);
+    } else {
+      channel.connect().then(
+        (connection) => subscription.start(connection, filter),
+        (error: unknown) => subscription.fail(IpcError.from(error)),
+      );
+    }
+    return subscription as never;
+  }
+
+  async connect(target: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Peer> {
+    const { signal } = options;
+    if (signal === undefined) return (await this.#connectTo(target)).peer!;
+    const aborted = new Promise<never>((_, reject) => {
+      if (signal.aborted) reject(abortError(signal));
+      signal.addEventListener("abort", () => reject(abortError(signal)), { once: true });
+    });
+    return (await Promise.race([this.#connectTo(target), aborted])).peer!;
+  }
+
+  on<E extends keyof EndpointEvents>(event: E, listener: EndpointEvents[E]): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  accept(
+    connection: Connection,
+    stream: Stream,
+    method: string,
+    metadata: readonly WireMetadata[],
+  ): StreamReceiver | undefined {
+    return this.#services.accept(connection, stream, method, metadata, this.#observer);
+  }
+
+  onPeer(connection: Connection): void {
+    this.#byPeer.set(connection.peer!, connection);
+    this.#events.emit("peerConnected", connection.peer!);
+  }
+
+  onUnusable(connection: Connection): void {
+    for (const [address, entry] of this.#dialled) {
+      if (entry.usable === connection) this.#dialled.delete(address);
+    }
+  }
+
+  onClosed(connection: Connection, reason: IpcError): void {
+    this.#connections.delete(connection);
+    this.onUnusable(connection);
+    const isProtocolError = reason.code === "INTERNAL" || reason.code === "FAILED_PRECONDITION";
+    if (isProtocolError || (connection.peer === undefined && reason.code === "DEADLINE_EXCEEDED")) {
+      this.counters.linksRejected++;
+      this.#events.emit("linkRejected", reason);
+    }
+    if (connection.peer !== undefined) this.#events.emit("peerDisconnected", connection.peer, reason);
+  }
+
+  async #listenOn(transport: Transport, place: Parameters<Transport["listen"]>[0]): Promise<void> {
+    this.#listeners.push(await transport.listen(place, this.#linkLimits, (link) => this.#onLink(link)));
+  }
+
+  #onLink(link: Link): void {
+    const { maxHandshakes, maxLinks } = this.limits;
+    const connection = this.#begin(link, "acceptor");
+    this.#accepted++;
+    this.#handshakes++;
+    void connection.ready
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .then(() => this.#handshakes--);
+    void connection.closed.then(() => this.#accepted--);
+    if (this.#handshakes > maxHandshakes) {
+      const text = `this endpoint has ${maxHandshakes} links that are not introduced yet, the limit (maxHandshakes)`;
+      connection.session.close(new IpcError("RESOURCE_EXHAUSTED", text));
+    } else if (this.#accepted > maxLinks) {
+      const text = `this endpoint has ${maxLinks} links, the limit (maxLinks)`;
+      connection.session.close(new IpcError("RESOURCE_EXHAUSTED", text));
+    } else if (this.#closing !== undefined) {
+      connection.session.close(new IpcError("UNAVAILABLE", "this endpoint is closing"));
+    }
+  }
+
+  #begin(link: Link, side: "dialler" | "acceptor"): Connection {
+    const connection = new Connection(this, link, side);
+    this.#connections.add(connection);
+    connection.start();
+    return connection;
+  }
+
+  #channel(target: Target): Channel {
+    const { host } = this;
+    if (typeof target === "string") {
+      parseAddress(target);
+      return {
+        host,
+        current: () => {
+          const connection = this.#dialled.get(target)?.usable;
+          return connection?.isUsable === true ? connection : undefined;
+        },
+        connect: () => this.#connectTo(target),
+      };
+    }
+    const connection = this.#byPeer.get(target);
+    if (connection === undefined)
+      throw new TypeError("the target is neither an address nor a peer of this endpoint");
+    return {
+      host,
+      current: () => connection,
+      connect: () => Promise.resolve(connection),
+    };
+  }
+
+  #connectTo(address: string): Promise<Connection> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new IpcError("UNAVAILABLE", "this endpoint is closing"));
+    }
+    const existing = this.#dialled.get(address);
+    if (existing !== undefined) return existing.connecting;
+    const connecting = this.#dial(address);
+    const entry: { usable: Connection | undefined; connecting: Promise<Connection> } = {
+      usable: undefined,
+      connecting,
+    };
+    this.#dialled.set(address, entry);
+    connecting.then(
+      (connection) => {
+        if (connection.isUsable) entry.usable = connection;
+        else if (this.#dialled.get(address) === entry) this.#dialled.delete(address);
+      },
+      () => {
+        if (this.#dialled.get(address) === entry) this.#dialled.delete(address);
+      },
+    );
+    return connecting;
+  }
+
+  async #dial(address: string): Promise<Connection> {
+    const { transports, names } = this.#surroundings;
+    const link = await dial({ transports, names, limits: this.#linkLimits }, address, undefined);
+    const connection = this.#begin(link, "dialler");
+    if (this.#closing !== undefined)
+      connection.session.close(new IpcError("UNAVAILABLE", "this endpoint is closing"));
+    await connection.ready;
+    return connection;
+  }
+
+  #onHandlerFailed(error: IpcError, call: CallContext, isUnexpected: boolean): void {
+    if (isUnexpected) this.counters.handlersFailed++;
+    if (call.method.kind === "oneWay") this.counters.oneWayFailed++;
+    if (!this.#events.emit("handlerFailed", error, call)) this.host.warn(error.cause ?? error);
+  }
+
+  async #close(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    // Nobody new comes in; what has begun is finished; then the name is free.
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
+    await Promise.all([...this.#publishers].map((publisher) => publisher.close()));
+    const connections = [...this.#connections];
+    for (const { session } of connections) session.drain();
+    const allDrained = Promise.all(connections.map(({ drained }) => drained));
+    let cancelTimer: (() => void) | undefined;
+    const timedOut = new Promise<void>((resolve) => {
+      cancelTimer = this.host.setTimer(resolve, this.#drainTimeoutMs);
+    });
+    await Promise.race([allDrained, timedOut]);
+    cancelTimer?.();
+    for (const { session } of connections)
+      session.close(new IpcError("UNAVAILABLE", "the peer closed its endpoint"));
+    await Promise.all(connections.map(({ closed }) => closed));
+    await this.#claim?.release();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new IpcError("FAILED_PRECONDITION", "this endpoint is closed");
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

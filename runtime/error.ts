@@ -1,0 +1,84 @@
+import type { Code } from "./code.js";
+import type { Codec } from "./codec/codec.js";
+import type { Metadata } from "./metadata.js";
+
+/** A typed detail of an error: google.protobuf.Any's fields. */
+export interface ErrorDetail {
+  /** The full name of the message's type, such as "google.rpc.BadRequest". */
+  readonly typeName: string;
+  /** The encoded message. */
+  readonly value: Uint8Array;
+}
+
+export interface IpcErrorOptions extends ErrorOptions {
+  readonly details?: readonly ErrorDetail[] | undefined;
+  readonly metadata?: Metadata | undefined;
+  readonly maybeExecuted?: boolean | undefined;
+}
+
+const BRAND = Symbol.for("protoipc.v1.IpcError");
+
+/**
+ * Every failure of a call, a topic, a link or an address. Misuse of the API (an option of the wrong kind) is a
+ * `TypeError` instead. Recognised by shape, so that two copies of this package in one process agree on it.
+ */
+export class IpcError extends Error {
+  override readonly name: string = "IpcError";
+  readonly code: Code;
+  /** The message without the code in front. */
+  readonly rawMessage: string;
+  readonly details: readonly ErrorDetail[];
+  /** Trailing metadata of the call that failed. */
+  readonly metadata: Metadata | undefined;
+  /**
+   * Whether the peer may have executed the call. False only where that is certain: the request never left, or the
+   * peer said that it did not start it.
+   */
+  readonly maybeExecuted: boolean;
+
+  constructor(code: Code, message: string, options: IpcErrorOptions = {}) {
+    super(
+      message === "" ? code : `${code}: ${message}`,
+      "cause" in options ? { cause: options.cause } : undefined,
+    );
+    this.code = code;
+    this.rawMessage = message;
+    this.details = options.details ?? [];
+    this.metadata = options.metadata;
+    this.maybeExecuted = options.maybeExecuted ?? false;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** The details of one type, decoded. Details that do not decode are left out. */
+  findDetails<Shape>(codec: Codec<never, Shape> | Codec<unknown, Shape>): Shape[] {
+    const found: Shape[] = [];
+    for (const { typeName, value } of this.details) {
+      if (typeName !== codec.typeName) continue;
+      try {
+        found.push(codec.decode(value, 0, value.length, false));
+      } catch {
+        // A peer's detail that is no such message tells nothing; the error itself still does.
+      }
+    }
+    return found;
+  }
+
+  /** Makes an `IpcError` of anything thrown; one that is already such stays the same object. */
+  static from(reason: unknown, code: Code = "UNKNOWN"): IpcError {
+    if (isIpcError(reason)) return reason;
+    if (reason instanceof Error && (reason.name === "AbortError" || reason.name === "TimeoutError")) {
+      const abortCode = reason.name === "AbortError" ? "CANCELLED" : "DEADLINE_EXCEEDED";
+      return new IpcError(abortCode, reason.message, { cause: reason });
+    }
+    return new IpcError(code, reason instanceof Error ? reason.message : String(reason), { cause: reason });
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
+  }
+}
+
+/** Whether a value is an `IpcError`, of this copy of the package or another. */
+export function isIpcError(value: unknown): value is IpcError {
+  return value instanceof IpcError;
+}

@@ -1,0 +1,66 @@
+/** Every limit of an endpoint. Each is part of the protocol or named in the error that it causes. */
+export interface Limits {
+  /** The largest message, encoded, in bytes. From 1 KiB to 1 GiB. */
+  readonly maxMessageBytes: number;
+  /** The largest frame without its payload, in bytes. */
+  readonly maxHeaderBytes: number;
+  /** The largest metadata of one frame: the sum of the bytes of keys and values. */
+  readonly maxMetadataBytes: number;
+  /** How many calls a peer may have in flight on one link. A cancelled call counts until its handler returns. */
+  readonly maxCalls: number;
+  /** How many bytes of first request messages a peer may have in flight on one link. */
+  readonly callBytes: number;
+  /** The messages a stream may send before the first grant. */
+  readonly initialMessages: number;
+  /** The bytes a stream may send before the first grant. */
+  readonly initialBytes: number;
+  /** How many messages a stream may be granted at a time. */
+  readonly windowMessages: number;
+  /** How many bytes a stream may be granted at a time, while the budget lasts. */
+  readonly windowBytes: number;
+  /** How many bytes the streams of one link may be granted in all, above their initial ones. */
+  readonly streamBudgetBytes: number;
+  /** The one-way calls of one link that may wait for their handlers. */
+  readonly oneWayMessages: number;
+  /** The bytes of one-way calls of one link that may wait for their handlers. */
+  readonly oneWayBytes: number;
+  /** How many keys one publisher may use, and one subscription may see. */
+  readonly maxKeys: number;
+  /** How many methods a peer may announce on one link. */
+  readonly maxMethods: number;
+  /** How long a peer may take to introduce itself. */
+  readonly handshakeTimeoutMs: number;
+  /** How long a frame may take from its first byte to its last. */
+  readonly frameTimeoutMs: number;
+  /** How many bytes may wait in a link for a peer that does not read, before senders wait. */
+  readonly sendBufferBytes: number;
+  /** How many bytes of responses may wait for one peer before its further calls wait to be started. */
+  readonly maxPendingResponseBytes: number;
+  /** How many links may be accepted and not yet introduced, over the endpoint. */
+  readonly maxHandshakes: number;
+  /** How many links may be accepted at a time. */
+  readonly maxLinks: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  maxMessageBytes: 4_194_304,
+  maxHeaderBytes: 65_536,
+  maxMetadataBytes: 8_192,
+  maxCalls: 1_024,
+  callBytes: 4_194_304,
+  initialMessages: 16,
+  initialBytes: 16_384,
+  windowMessages: 1_024,
+  windowBytes: 1_048_576,
+  streamBudgetBytes: 16_777_216,
+  oneWayMessages: 1_024,
+  oneWayBytes: 1_048_576,
+  maxKeys: 65_536,
+  maxMethods: 4_096,
+  handshakeTimeoutMs: 10_000,
+  frameTimeoutMs: 30_000,
+  sendBufferBytes: 262_144,
+  maxPendingResponseBytes: 262_144,
+  maxHandshakes: 64,
+  maxLinks: 4_096,
+};

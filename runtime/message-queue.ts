@@ -1,0 +1,94 @@
+/** Who fills a queue, as its reader sees it. */
+export interface QueueSource {
+  /** The reader has taken an item of so many bytes. */
+  onTaken(bytes: number): void;
+  /** The reader wants no more. */
+  onAbandoned(): void;
+}
+
+interface Waiter<T> {
+  readonly resolve: (result: IteratorResult<T, undefined>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Items that came before they were asked for, and those who asked before they came. Read once. */
+export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
+  readonly #source: QueueSource;
+  #items: T[] = [];
+  #sizes: number[] = [];
+  #head = 0;
+  #waiters: Waiter<T>[] = [];
+  #isEnded = false;
+  #error: unknown;
+
+  constructor(source: QueueSource) {
+    this.#source = source;
+  }
+
+  /** Adds an item that took so many bytes on the wire. */
+  push(item: T, bytes: number): void {
+    if (this.#isEnded) return;
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) {
+      waiter.resolve({ done: false, value: item });
+      this.#source.onTaken(bytes);
+      return;
+    }
+    this.#items.push(item);
+    this.#sizes.push(bytes);
+  }
+
+  /** No item follows; with an error, the reader gets it after the items. */
+  end(error?: unknown): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#error = error;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) this.#settleEnd(waiter);
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    const head = this.#head;
+    if (head < this.#items.length) {
+      const value = this.#items[head]!;
+      const bytes = this.#sizes[head]!;
+      this.#head = head + 1;
+      if (this.#head === this.#items.length) {
+        this.#items = [];
+        this.#sizes = [];
+        this.#head = 0;
+      }
+      this.#source.onTaken(bytes);
+      return Promise.resolve({ done: false, value });
+    }
+    return new Promise((resolve, reject) => {
+      if (this.#isEnded) this.#settleEnd({ resolve, reject });
+      else this.#waiters.push({ resolve, reject });
+    });
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#items = [];
+    this.#sizes = [];
+    this.#head = 0;
+    if (!this.#isEnded) {
+      this.end();
+      this.#source.onAbandoned();
+    }
+    this.#error = undefined;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #settleEnd(waiter: Waiter<T>): void {
+    const error = this.#error;
+    // The error is told once; whoever asks again learns that the items are over.
+    this.#error = undefined;
+    if (error === undefined) waiter.resolve({ done: true, value: undefined });
+    else waiter.reject(error);
+  }
+}

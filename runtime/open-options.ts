@@ -1,0 +1,67 @@
+import type { Interceptor } from "./interceptor.js";
+import { DEFAULT_LIMITS, type Limits } from "./limits.js";
+
+/** What `open` may be told. */
+export interface OpenOptions {
+  /**
+   * The name under which others find this endpoint, 1 to 64 characters of a-z, A-Z, 0-9, ".", "_" and "-": it listens
+   * on every transport there is. With a transport in front ("unix:market", "memory:market") it listens on that one
+   * alone. Without a name it listens nowhere, and still serves the peers that it dials.
+   */
+  readonly name?: string | undefined;
+  /** Further addresses to listen on, by path: "unix:/run/app/market.sock". */
+  readonly listen?: readonly string[] | undefined;
+  /** Limits that differ from `DEFAULT_LIMITS`. */
+  readonly limits?: Partial<Limits> | undefined;
+  /** Around every call that this endpoint makes, the first one outermost. */
+  readonly clientInterceptors?: readonly Interceptor[] | undefined;
+  /** Around every handler of this endpoint, the first one outermost. */
+  readonly serverInterceptors?: readonly Interceptor[] | undefined;
+  /** How long `close` waits for calls in flight and queued publications. 5,000 ms unless said. */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Keeps apart endpoints of the same name. "default", or $PROTOIPC_DOMAIN, unless said. */
+  readonly domain?: string | undefined;
+}
+
+const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
+  "name",
+  "listen",
+  "limits",
+  "clientInterceptors",
+  "serverInterceptors",
+  "drainTimeoutMs",
+  "domain",
+];
+
+/** Throws a `TypeError` for an option that there is not, or a value that cannot be. */
+export function checkOpenOptions(options: OpenOptions): void {
+  for (const name of Object.keys(options)) {
+    if (OPTION_NAMES.some((known) => known === name)) continue;
+    throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
+  }
+  const { drainTimeoutMs } = options;
+  if (drainTimeoutMs !== undefined && !(drainTimeoutMs >= 0)) {
+    throw new TypeError(`drainTimeoutMs is ${drainTimeoutMs}; it must be a number from 0`);
+  }
+}
+
+const SMALLEST: Partial<Record<keyof Limits, number>> = { maxMessageBytes: 1_024, maxHeaderBytes: 1_024 };
+const LARGEST: Partial<Record<keyof Limits, number>> = {
+  maxMessageBytes: 1_073_741_824,
+  maxKeys: 16_777_216,
+};
+const LARGEST_OTHER = 2_147_483_647;
+
+/** The limits, with the defaults where nothing is said. Throws a `TypeError` that names the limit and its range. */
+export function limitsOf(given: Partial<Limits> | undefined): Limits {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...given };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(name in DEFAULT_LIMITS)) throw new TypeError(`there is no limit ${JSON.stringify(name)}`);
+    const least = SMALLEST[name as keyof Limits] ?? 1;
+    const most = LARGEST[name as keyof Limits] ?? LARGEST_OTHER;
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new TypeError(`limits.${name} is ${value}; it must be a whole number from ${least} to ${most}`);
+    }
+  }
+  return limits;
+}

@@ -1,0 +1,30 @@
+/** A message of which only a part has arrived. */
+export interface Assembly {
+  /** Grows as bytes arrive, never because a frame claims them. */
+  bytes: Uint8Array;
+  length: number;
+  /** Whether it began in the OPEN, whose bytes are counted apart. */
+  readonly isOpening: boolean;
+  readonly keyId: number;
+  readonly seq: number;
+  readonly lost: number;
+}
+
+const FIRST_BYTES = 131_072;
+
+/** The state before the first part. */
+export function beginAssembly(isOpening: boolean, keyId: number, seq: number, lost: number): Assembly {
+  return { bytes: new Uint8Array(FIRST_BYTES), length: 0, isOpening, keyId, seq, lost };
+}
+
+/** Adds a part. */
+export function appendPart(assembly: Assembly, bytes: Uint8Array, start: number, end: number): void {
+  const length = assembly.length + end - start;
+  if (length > assembly.bytes.length) {
+    const grown = new Uint8Array(Math.max(length, assembly.bytes.length * 2));
+    grown.set(assembly.bytes.subarray(0, assembly.length));
+    assembly.bytes = grown;
+  }
+  assembly.bytes.set(bytes.subarray(start, end), assembly.length);
+  assembly.length = length;
+}

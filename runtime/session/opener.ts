@@ -1,0 +1,239 @@
+import type { IpcError } from "../error.js";
+import type { WireHello } from "../wire/hello.js";
+import { Feature, Flag } from "../wire/kinds.js";
+import type { WireMetadata } from "../wire/metadata.js";
+import { MethodIds } from "./method-ids.js";
+import { BytesPayload, detach, type Payload } from "./payload.js";
+import type { Session } from "./session.js";
+import { Stream } from "./stream.js";
+import type { StreamReceiver } from "./stream-receiver.js";
+
+/** What a caller says to open a stream. */
+export interface OpenRequest {
+  /** "package.Service/Method". */
+  readonly method: string;
+  /** In the session's time; `Infinity`: none. */
+  readonly deadlineMs: number;
+  readonly metadata: readonly WireMetadata[];
+  /** Whether the first message is the only one. */
+  readonly isLast: boolean;
+  /** Whether more than one response may come, so that more credit than the initial one is of use. */
+  readonly manyResponses: boolean;
+}
+
+const NO_EXTRA = { messages: 0, bytes: 0 };
+
+/** The streams that this side opens: their ids, the peer's limits on them, and those that wait for their turn. */
+export class Opener {
+  readonly #session: Session;
+  #nextStreamId: number;
+  #methodIds: MethodIds | undefined;
+  #maxCalls = 0;
+  #callsInFlight = 0;
+  /** How many bytes of OPEN messages may still be in flight. Below 0: one overdrew. */
+  #callBytes = 0;
+  #oneWayMessages = 0;
+  #oneWayBytes = 0;
+  #calls: Stream[] = [];
+  #oneWays: Stream[] = [];
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#nextStreamId = session.config.side === "dialler" ? 1 : 2;
+  }
+
+  /** The peer's Hello came. */
+  start(hello: WireHello): void {
+    const { limits } = hello;
+    this.#maxCalls = limits.maxCalls;
+    this.#callBytes = limits.callBytes;
+    this.#oneWayMessages = limits.oneWayMessages;
+    this.#oneWayBytes = limits.oneWayBytes;
+    if ((hello.features & Feature.METHOD_IDS) !== 0) this.#methodIds = new MethodIds(limits.maxMethods);
+  }
+
+  /** Whether this side has opened the id at some time. */
+  wasOpened(streamId: number): boolean {
+    return streamId < this.#nextStreamId;
+  }
+
+  /** Opens a call. Throws `IpcError` where that is not possible; `receiver.onEnd` is not called then. */
+  openCall(request: OpenRequest, payload: Payload | undefined, receiver: StreamReceiver): Stream {
+    const session = this.#session;
+    const limits = session.checkOpenable();
+    const { initialMessages, initialBytes } = limits;
+    const stream = new Stream(session, 0, true, false, request.deadlineMs, initialMessages, initialBytes);
+    const extra = request.manyResponses ? stream.widenWindow() : NO_EXTRA;
+    stream.receiver = receiver;
+    try {
+      const mayOpen = this.#calls.length === 0 && this.#hasRoom(stream);
+      if (!mayOpen || !this.#send(stream, request, payload, extra.messages, extra.bytes)) {
+        this.#enqueue(this.#calls, stream, request, payload, extra);
+      }
+    } catch (error) {
+      stream.clear();
+      throw error;
+    }
+    session.addDeadline(stream);
+    return stream;
+  }
+
+  /** Sends a one-way call. `onSent` is told once. Throws as `openCall`. */
+  openOneWay(request: OpenRequest, payload: Payload, onSent: (error: IpcError | undefined) => void): Stream {
+    const session = this.#session;
+    session.checkOpenable();
+    const stream = new Stream(session, 0, true, true, request.deadlineMs, 0, 0);
+    stream.onOneWay = onSent;
+    const mayOpen = this.#oneWays.length === 0 && this.#hasRoom(stream);
+    if (!mayOpen || !this.#send(stream, request, payload, 0, 0)) {
+      this.#enqueue(this.#oneWays, stream, request, payload, NO_EXTRA);
+    }
+    if (stream.onOneWay !== undefined) session.addDeadline(stream);
+    return stream;
+  }
+
+  /** A one-way call is with the link, whole. */
+  oneWaySent(stream: Stream): void {
+    const onSent = stream.onOneWay;
+    stream.onOneWay = undefined;
+    this.#session.forget(stream);
+    onSent?.(undefined);
+  }
+
+  /** A call has ended: its slot and its bytes are free again. */
+  callEnded(stream: Stream): void {
+    this.#callsInFlight--;
+    this.#callBytes += stream.openBytes;
+    if (this.#calls.length > 0) this.openQueued();
+  }
+
+  /** Credit came for one-way calls. */
+  addOneWayCredit(messages: number, bytes: number): void {
+    this.#oneWayMessages += messages;
+    this.#oneWayBytes += bytes;
+    if (this.#oneWays.length > 0) this.openQueued();
+  }
+
+  /** Opens what waits, in order, as far as the limits and the link allow. False where the link refused. */
+  openQueued(): boolean {
+    return this.#openFrom(this.#calls) && this.#openFrom(this.#oneWays);
+  }
+
+  /** Takes a stream that was not opened out of its queue. */
+  unqueue(stream: Stream): void {
+    const queue = stream.isOneWay ? this.#oneWays : this.#calls;
+    const index = queue.indexOf(stream);
+    if (index >= 0) queue.splice(index, 1);
+    stream.clear();
+  }
+
+  /** Every stream that was not opened; they are taken out of the queues. */
+  takeQueued(): Stream[] {
+    const queued = [...this.#calls, ...this.#oneWays];
+    this.#calls = [];
+    this.#oneWays = [];
+    for (const stream of queued) stream.clear();
+    return queued;
+  }
+
+  #hasRoom(stream: Stream): boolean {
+    if (stream.isOneWay) return this.#oneWayMessages > 0 && this.#oneWayBytes > 0;
+    return this.#callsInFlight < this.#maxCalls && this.#callBytes > 0;
+  }
+
+  #enqueue(
+    queue: Stream[],
+    stream: Stream,
+    request: OpenRequest,
+    payload: Payload | undefined,
+    extra: { readonly messages: number; readonly bytes: number },
+  ): void {
+    const kept = payload === undefined ? undefined : detach(payload);
+    if (kept !== undefined) this.#session.checkMessageBytes(kept.maxBytes);
+    stream.queuedOpen = { request, payload: kept, ...extra };
+    queue.push(stream);
+    this.#session.handler.onDirty();
+  }
+
+  #openFrom(queue: Stream[]): boolean {
+    let opened = 0;
+    let isLinkFull = false;
+    for (const stream of queue) {
+      if (!this.#hasRoom(stream)) break;
+      const { request, payload, messages, bytes } = stream.queuedOpen!;
+      if (!this.#send(stream, request, payload, messages, bytes)) {
+        isLinkFull = true;
+        break;
+      }
+      stream.queuedOpen = undefined;
+      opened++;
+    }
+    const done = queue.splice(0, opened);
+    for (const stream of done) stream.wasOpened();
+    return !isLinkFull;
+  }
+
+  /** Commits the OPEN, or its first part. False where the link is full. */
+  #send(
+    stream: Stream,
+    request: OpenRequest,
+    payload: Payload | undefined,
+    messages: number,
+    bytes: number,
+  ): boolean {
+    const session = this.#session;
+    const whole = payload === undefined ? undefined : session.fit(payload);
+    let first = whole;
+    if (whole instanceof BytesPayload && whole.maxBytes > session.maxInlineBytes) {
+      first = new BytesPayload(whole.bytes, whole.start, whole.start + session.maxInlineBytes);
+    }
+    const methodId = this.#methodIds === undefined ? 0 : this.#methodIds.idOf(request.method, session.output);
+    if (methodId === undefined) return false;
+    const lastFlag = request.isLast ? Flag.LAST : 0;
+    const isWhole = first === whole;
+    const { sharedClockOffsetMs } = session;
+    const { deadlineMs, metadata, method } = request;
+    const hasDeadline = deadlineMs !== Number.POSITIVE_INFINITY;
+    const isShared = sharedClockOffsetMs !== undefined;
+    const committed = session.output.open(
+      {
+        streamId: this.#nextStreamId,
+        flags: (stream.isOneWay ? Flag.ONE_WAY : 0) | (isWhole ? lastFlag : Flag.MORE),
+        methodId,
+        method,
+        deadlineUs: hasDeadline && isShared ? Math.round((deadlineMs + sharedClockOffsetMs) * 1000) : 0,
+        timeoutUs:
+          hasDeadline && !isShared ? Math.max(1, Math.round((deadlineMs - session.config.now()) * 1000)) : 0,
+        messages,
+        bytes,
+        metadata,
+      },
+      first,
+    );
+    if (!committed) return false;
+    const size = payload === undefined ? 0 : isWhole ? session.output.payloadBytes : whole!.maxBytes;
+    this.#took(stream, size);
+    if (whole instanceof BytesPayload && first instanceof BytesPayload && !isWhole) {
+      stream.sendRest(whole, first.end, lastFlag);
+    } else if (stream.isOneWay) {
+      this.oneWaySent(stream);
+    }
+    return true;
+  }
+
+  /** The stream has its id, and its share of the peer's limits. */
+  #took(stream: Stream, size: number): void {
+    stream.id = this.#nextStreamId;
+    this.#nextStreamId += 2;
+    stream.opened = true;
+    stream.openBytes = size;
+    this.#session.streams.set(stream.id, stream);
+    if (stream.isOneWay) {
+      this.#oneWayMessages--;
+      this.#oneWayBytes -= size;
+    } else {
+      this.#callsInFlight++;
+      this.#callBytes -= size;
+    }
+  }
+}

@@ -1,0 +1,349 @@
+import { IpcError } from "../error.js";
+import { FrameHead, readFrameHead } from "../wire/frame-head.js";
+import { decodeHello } from "../wire/hello.js";
+import { FIRST_OPTIONAL_KIND, Flag, Kind } from "../wire/kinds.js";
+import { metadataContentBytes, readMetadata, type WireMetadata } from "../wire/metadata.js";
+import { decodeStatus } from "../wire/status.js";
+import { WireError } from "../wire/wire-error.js";
+import { appendPart, beginAssembly } from "./assembly.js";
+import type { Session } from "./session.js";
+import { errorOf } from "./status.js";
+import { NO_METADATA, Stream } from "./stream.js";
+
+const head = new FrameHead();
+
+/** One record came. Whatever is wrong with it ends the link with a reason. */
+export function receiveRecord(session: Session, bytes: Uint8Array, start: number, end: number): void {
+  try {
+    readFrameHead(head, bytes, start, end);
+    checkHead(session, head, end - start);
+    dispatch(session, head);
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    session.fail(error.message);
+  }
+}
+
+function checkHead(session: Session, head: FrameHead, recordBytes: number): void {
+  const { limits } = session.config;
+  const headerBytes = recordBytes - (head.payloadStart < 0 ? 0 : head.payloadEnd - head.payloadStart);
+  if (headerBytes > limits.maxHeaderBytes) {
+    throw new WireError(`a frame header of ${headerBytes} bytes; the limit is ${limits.maxHeaderBytes}`);
+  }
+}
+
+function dispatch(session: Session, head: FrameHead): void {
+  if (session.peer === undefined && head.kind !== Kind.HELLO && head.kind !== Kind.CLOSE) {
+    throw new WireError(`the first frame has kind ${head.kind}, not ${Kind.HELLO} (HELLO)`);
+  }
+  switch (head.kind) {
+    case Kind.DATA:
+      onData(session, head);
+      return;
+    case Kind.OPEN:
+      onOpen(session, head);
+      return;
+    case Kind.END:
+      onEnd(session, head);
+      return;
+    case Kind.CREDIT:
+      onCredit(session, head);
+      return;
+    case Kind.HEADERS: {
+      const stream = ownStream(session, head);
+      if (stream !== undefined) stream.receiver?.onHeaders(metadataOf(session, head));
+      return;
+    }
+    case Kind.CANCEL:
+      onCancel(session, head);
+      return;
+    case Kind.KEY:
+      onKey(session, head);
+      return;
+    case Kind.LOST: {
+      const stream = ownStream(session, head);
+      if (stream !== undefined) stream.receiver?.onLost(head.keyId, head.seq, head.lost);
+      return;
+    }
+    case Kind.METHOD:
+      onMethod(session, head);
+      return;
+    case Kind.DRAIN:
+      session.peerDrains(head.streamId);
+      return;
+    case Kind.HELLO:
+      onHello(session, head);
+      return;
+    case Kind.CLOSE:
+      onClose(session, head);
+      return;
+    default:
+      if (head.kind < FIRST_OPTIONAL_KIND) throw new WireError(`frame kind ${head.kind} is not known`);
+  }
+}
+
+function onHello(session: Session, head: FrameHead): void {
+  if (session.peer !== undefined) throw new WireError("a second HELLO");
+  if (head.payloadStart < 0) throw new WireError("a HELLO without payload");
+  session.accept(decodeHello(head.bytes, head.payloadStart, head.payloadEnd));
+}
+
+function onClose(session: Session, head: FrameHead): void {
+  const status = statusIn(head);
+  const reason = status === undefined ? undefined : errorOf(status, true, undefined);
+  session.close(reason ?? new IpcError("UNAVAILABLE", "the peer closed the link"));
+}
+
+function onMethod(session: Session, head: FrameHead): void {
+  const { peerMethods } = session;
+  const limit = session.config.limits.maxMethods;
+  if (peerMethods.size >= limit) throw new WireError(`more than ${limit} methods are announced`);
+  if (head.methodId === 0 || head.methodStart === head.methodEnd)
+    throw new WireError("a METHOD without id or name");
+  if (peerMethods.has(head.methodId)) throw new WireError(`method id ${head.methodId} is announced twice`);
+  peerMethods.set(head.methodId, head.method());
+}
+
+function onOpen(session: Session, head: FrameHead): void {
+  const id = head.streamId;
+  if (!session.isPeerId(id) || id <= session.lastPeerStreamId) {
+    throw new WireError(
+      `OPEN with stream id ${id}, which is not the next of the peer's (last ${session.lastPeerStreamId})`,
+    );
+  }
+  session.lastPeerStreamId = id;
+  const method = methodOf(session, head);
+  const metadata = metadataOf(session, head);
+  if (session.isBeyondDrain(id)) return;
+  takeCredit(session, head);
+  const stream = acceptStream(session, head);
+  if (head.payloadStart >= 0) countOpenBytes(session, stream, head.payloadEnd - head.payloadStart);
+  if (stream.deadlineMs <= session.config.now()) {
+    stream.cancelled = new IpcError("DEADLINE_EXCEEDED", "the deadline passed before the call was started");
+    stream.finish(stream.cancelled, undefined, NO_METADATA, false);
+    return;
+  }
+  stream.receiver = session.handler.onOpen(stream, method, metadata);
+  if (head.payloadStart >= 0) receivePayload(session, stream, head, true);
+  if ((head.flags & Flag.LAST) !== 0) receiveLast(stream);
+}
+
+function methodOf(session: Session, head: FrameHead): string {
+  if (head.methodId === 0) {
+    if (head.methodStart === head.methodEnd) throw new WireError("an OPEN without method");
+    return head.method();
+  }
+  const method = session.peerMethods.get(head.methodId);
+  if (method === undefined) throw new WireError(`method id ${head.methodId} was not announced`);
+  return method;
+}
+
+/** The peer counts what it has in flight; that it does so rightly is checked here. */
+function takeCredit(session: Session, head: FrameHead): void {
+  const { limits } = session.config;
+  if ((head.flags & Flag.ONE_WAY) !== 0) {
+    if (session.peerOneWayMessages < 1 || session.peerOneWayBytes <= 0) {
+      throw new WireError(
+        `a one-way call without credit (${limits.oneWayMessages} calls, ${limits.oneWayBytes} bytes)`,
+      );
+    }
+    session.peerOneWayMessages--;
+    return;
+  }
+  if (session.peerCallsInFlight >= limits.maxCalls) {
+    throw new WireError(`more than ${limits.maxCalls} calls in flight (max_calls)`);
+  }
+  if (session.peerCallBytes <= 0) {
+    throw new WireError(`a call without credit for its message (call_bytes ${limits.callBytes})`);
+  }
+  session.peerCallsInFlight++;
+}
+
+function acceptStream(session: Session, head: FrameHead): Stream {
+  const { limits } = session.peer!;
+  const isOneWay = (head.flags & Flag.ONE_WAY) !== 0;
+  const messages = limits.initialMessages + head.messages;
+  const bytes = limits.initialBytes + head.creditBytes;
+  const stream = new Stream(
+    session,
+    head.streamId,
+    false,
+    isOneWay,
+    deadlineOf(session, head),
+    messages,
+    bytes,
+  );
+  session.streams.set(stream.id, stream);
+  session.addDeadline(stream);
+  return stream;
+}
+
+/** When the call expires, in the session's time. */
+function deadlineOf(session: Session, head: FrameHead): number {
+  const { sharedClockOffsetMs } = session;
+  if (head.deadlineUs > 0 && sharedClockOffsetMs !== undefined)
+    return head.deadlineUs / 1000 - sharedClockOffsetMs;
+  return head.timeoutUs > 0 ? session.config.now() + head.timeoutUs / 1000 : Number.POSITIVE_INFINITY;
+}
+
+function onData(session: Session, head: FrameHead): void {
+  const stream = session.streams.get(head.streamId);
+  if (stream === undefined) {
+    ignoreEnded(session, head);
+    return;
+  }
+  if (stream.isCaller ? stream.isOneWay : stream.lastSeen) throw new WireError("DATA after the last message");
+  if (stream.cancelled !== undefined) return;
+  // Whoever is told of the message may end the stream, and the head is shared: what follows is read out first.
+  const isLast = (head.flags & Flag.LAST) !== 0 && !stream.isCaller;
+  if (head.payloadStart >= 0) receivePayload(session, stream, head, false);
+  if (isLast) receiveLast(stream);
+}
+
+function receiveLast(stream: Stream): void {
+  stream.lastSeen = true;
+  stream.receiver?.onLast();
+}
+
+/** Takes a message or a part of one, of an OPEN or DATA frame. */
+function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpen: boolean): void {
+  const { bytes, flags, keyId, seq, lost, payloadStart, payloadEnd } = head;
+  const size = payloadEnd - payloadStart;
+  const isWhole = (flags & Flag.MORE) === 0;
+  const limit = session.config.limits.maxMessageBytes;
+  let { assembly } = stream;
+  if (!isOpen) {
+    if (assembly === undefined && !stream.takeMessage()) {
+      throw new WireError(`a message without credit on stream ${stream.id}`);
+    }
+    if (assembly?.isOpening === true) countOpenBytes(session, stream, size);
+    else stream.takeBytes(size);
+  }
+  if (assembly === undefined && isWhole) {
+    if (size > limit) refuseMessage(stream, size, limit);
+    else stream.receiver?.onMessage(bytes, payloadStart, payloadEnd, false, keyId, seq, lost);
+    return;
+  }
+  assembly ??= stream.assembly = beginAssembly(isOpen, keyId, seq, lost);
+  if (assembly.length + size > limit) {
+    refuseMessage(stream, assembly.length + size, limit);
+    return;
+  }
+  appendPart(assembly, bytes, payloadStart, payloadEnd);
+  if (!isWhole) return;
+  stream.assembly = undefined;
+  stream.receiver?.onMessage(
+    assembly.bytes,
+    0,
+    assembly.length,
+    true,
+    assembly.keyId,
+    assembly.seq,
+    assembly.lost,
+  );
+}
+
+/** Bytes of a call's first message are taken off the link's balance, not the stream's. */
+function countOpenBytes(session: Session, stream: Stream, size: number): void {
+  stream.openBytes += size;
+  if (stream.isOneWay) session.peerOneWayBytes -= size;
+  else session.peerCallBytes -= size;
+}
+
+/** A message is too large: the call fails, the link lives. */
+function refuseMessage(stream: Stream, size: number, limit: number): void {
+  const text = `a message of ${size} bytes or more is above the limit of ${limit} bytes (maxMessageBytes)`;
+  const error = new IpcError("RESOURCE_EXHAUSTED", text);
+  if (stream.isCaller) stream.cancel(error);
+  else stream.cancelCallee(error);
+}
+
+function onEnd(session: Session, head: FrameHead): void {
+  const stream = ownStream(session, head);
+  if (stream === undefined) return;
+  const trailer = metadataOf(session, head);
+  const status = statusIn(head);
+  const wasStarted = (head.flags & Flag.NOT_STARTED) === 0;
+  const error = status === undefined ? undefined : errorOf(status, wasStarted, undefined);
+  if (stream.receiver !== undefined && head.payloadStart >= 0) {
+    if (!stream.takeLastMessage()) throw new WireError(`a message without credit on stream ${stream.id}`);
+    const size = head.payloadEnd - head.payloadStart;
+    const limit = session.config.limits.maxMessageBytes;
+    if (size > limit) refuseMessage(stream, size, limit);
+    else stream.receiver.onMessage(head.bytes, head.payloadStart, head.payloadEnd, false, 0, 0, 0);
+  }
+  session.endStream(stream, error, trailer);
+}
+
+function onCancel(session: Session, head: FrameHead): void {
+  const stream = session.streams.get(head.streamId);
+  if (stream === undefined || stream.isCaller) {
+    ignoreEnded(session, head);
+    return;
+  }
+  const status = statusIn(head);
+  const reason = status === undefined ? undefined : errorOf(status, true, undefined);
+  stream.cancelCallee(reason ?? new IpcError("CANCELLED", "the caller cancelled the call"));
+}
+
+function onCredit(session: Session, head: FrameHead): void {
+  if ((head.flags & Flag.ONE_WAY) !== 0) {
+    session.opener.addOneWayCredit(head.messages, head.creditBytes);
+    return;
+  }
+  const stream = session.streams.get(head.streamId);
+  if (stream === undefined) {
+    ignoreEnded(session, head);
+    return;
+  }
+  stream.sendMessages += head.messages;
+  stream.sendBytes += head.creditBytes;
+  if (stream.sendMessages > Number.MAX_SAFE_INTEGER || stream.sendBytes > Number.MAX_SAFE_INTEGER) {
+    throw new WireError("the sum of credit is above 2^53 - 1");
+  }
+  session.wait(stream);
+}
+
+function onKey(session: Session, head: FrameHead): void {
+  const stream = ownStream(session, head);
+  if (stream?.receiver === undefined) return;
+  const limit = session.config.limits.maxKeys;
+  if (head.keyId === 0 || head.payloadStart < 0) throw new WireError("a KEY without id or key");
+  if (++stream.announcedKeys > limit) {
+    stream.cancel(new IpcError("RESOURCE_EXHAUSTED", `the topic has more than ${limit} keys (maxKeys)`));
+    return;
+  }
+  stream.receiver.onKey(head.keyId, head.bytes, head.payloadStart, head.payloadEnd);
+}
+
+/** The stream of a frame that only the callee sends. */
+function ownStream(session: Session, head: FrameHead): Stream | undefined {
+  const stream = session.streams.get(head.streamId);
+  if (stream?.isCaller === true) return stream;
+  if (stream !== undefined)
+    throw new WireError(`frame kind ${head.kind} on stream ${head.streamId} from its caller`);
+  ignoreEnded(session, head);
+  return undefined;
+}
+
+/** Frames may cross the end of their stream; a stream that never was is an error. */
+function ignoreEnded(session: Session, head: FrameHead): void {
+  const id = head.streamId;
+  const wasOpened = session.isPeerId(id) ? id <= session.lastPeerStreamId : session.opener.wasOpened(id);
+  if (id === 0 || !wasOpened)
+    throw new WireError(`frame kind ${head.kind} on stream ${id}, which was never opened`);
+}
+
+function statusIn(head: FrameHead): ReturnType<typeof decodeStatus> | undefined {
+  return head.statusStart < 0 ? undefined : decodeStatus(head.bytes, head.statusStart, head.statusEnd);
+}
+
+function metadataOf(session: Session, head: FrameHead): readonly WireMetadata[] {
+  if (head.metadata.length === 0) return NO_METADATA;
+  const metadata = readMetadata(head);
+  const limit = session.config.limits.maxMetadataBytes;
+  const size = metadataContentBytes(metadata);
+  if (size > limit)
+    throw new WireError(`metadata of ${size} bytes; the limit is ${limit} (max_metadata_bytes)`);
+  return metadata;
+}

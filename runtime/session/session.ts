@@ -1,0 +1,458 @@
+import type { Link, LinkEnd, LinkReceiver } from "../../transports/transport.js";
+import { IpcError } from "../error.js";
+import type { Limits } from "../limits.js";
+import type { WireHello, WireLimits } from "../wire/hello.js";
+import { encodeHello } from "../wire/hello.js";
+import { Feature, Flag, PROTOCOL_VERSION } from "../wire/kinds.js";
+import type { WireMetadata } from "../wire/metadata.js";
+import { Deadlines } from "./deadlines.js";
+import { FrameOutput } from "./frame-output.js";
+import { Opener } from "./opener.js";
+import { BytesPayload, detach, MessagePayload, type Payload } from "./payload.js";
+import { receiveRecord } from "./receive.js";
+import type { GrantBudget } from "./receive-window.js";
+import { statusOf, withMaybeExecuted } from "./status.js";
+import { NO_METADATA, type Stream } from "./stream.js";
+import type { StreamReceiver } from "./stream-receiver.js";
+
+/** What the session is told once. */
+export interface SessionConfig {
+  readonly side: "dialler" | "acceptor";
+  readonly limits: Limits;
+  readonly name: string;
+  readonly implementation: string;
+  readonly incarnation: Uint8Array;
+  readonly pid: number;
+  /** CLOCK_MONOTONIC is the session's time plus `offsetMs`. An empty boot id: not known. */
+  readonly clock: { readonly bootId: string; readonly timeNamespace: number; readonly offsetMs: number };
+  /** The session's time, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** The user of a session: what it tells and asks. No method may throw. */
+export interface SessionHandler {
+  /** The peer has introduced itself. */
+  onReady(hello: WireHello): void;
+  /** The peer opened a stream. The receiver is told of its messages; `stream.finish` must follow, at once or later. */
+  onOpen(stream: Stream, method: string, metadata: readonly WireMetadata[]): StreamReceiver | undefined;
+  /** The peer accepts no new streams. */
+  onPeerDraining(): void;
+  /** Responses that waited have left, so that calls may be started again. */
+  onUncongested(): void;
+  /** No stream is left after `drain`. */
+  onDrained(): void;
+  /** The session is over, and every stream is settled. Called once. */
+  onClosed(reason: IpcError): void;
+  /** Something waits for `flush` at the end of this turn. */
+  onDirty(): void;
+  /** `tick` is wanted at this time; an earlier wish is still valid. */
+  onWakeAt(timeMs: number): void;
+}
+
+/**
+ * The protocol on one link: handshake, streams, credit, deadlines, cancellation, draining. It does no I/O and has no
+ * clock or timer of its own: records, ticks and its user's decisions come in, records and events go out.
+ */
+export class Session implements LinkReceiver {
+  readonly config: SessionConfig;
+  readonly link: Link;
+  readonly handler: SessionHandler;
+  readonly output: FrameOutput;
+  readonly opener: Opener;
+  readonly grantBudget: GrantBudget;
+  /** Encodes the message that is being sent. */
+  readonly message: MessagePayload = new MessagePayload();
+  /** Streams that are not over, of both sides. */
+  readonly streams: Map<number, Stream> = new Map();
+
+  /** The peer's Hello; `undefined` until it came. */
+  peer: WireHello | undefined;
+  /** Why the session is over. */
+  closedBy: IpcError | undefined;
+  /** Payloads above this are sent in parts. */
+  maxInlineBytes: number = Number.POSITIVE_INFINITY;
+  /** Payloads up to this may be encoded in place: they fit a frame and the peer's limit. */
+  #maxUnencodedBytes = 0;
+  /** The offset of the clock that both sides share, or `undefined` where they share none. */
+  sharedClockOffsetMs: number | undefined;
+
+  /** What the peer's calls have taken of our limits. */
+  peerCallsInFlight = 0;
+  peerCallBytes: number;
+  peerOneWayMessages: number;
+  peerOneWayBytes: number;
+  lastPeerStreamId = 0;
+  /** The methods that the peer has announced, by number. */
+  readonly peerMethods: Map<number, string> = new Map();
+
+  isDraining = false;
+  isPeerDraining = false;
+  /** The last stream that we accepted before we drained. */
+  #drainLast = 0;
+  #drainSent = false;
+  #drainedTold = false;
+  #helloSent = false;
+  #oneWayGrantMessages = 0;
+  #oneWayGrantBytes = 0;
+  #oneWayGrantDue = false;
+  readonly #deadlines = new Deadlines<Stream>();
+  #handshakeDeadlineMs = Number.POSITIVE_INFINITY;
+  #waiting: Stream[] = [];
+  #pendingResponseBytes = 0;
+
+  constructor(link: Link, config: SessionConfig, handler: SessionHandler) {
+    const { limits } = config;
+    this.link = link;
+    this.config = config;
+    this.handler = handler;
+    this.output = new FrameOutput(link, () => handler.onDirty());
+    this.grantBudget = { bytes: limits.streamBudgetBytes };
+    this.opener = new Opener(this);
+    this.peerCallBytes = limits.callBytes;
+    this.peerOneWayMessages = limits.oneWayMessages;
+    this.peerOneWayBytes = limits.oneWayBytes;
+  }
+
+  /** Introduces us and begins to receive. */
+  start(): void {
+    this.#handshakeDeadlineMs = this.config.now() + this.config.limits.handshakeTimeoutMs;
+    this.handler.onWakeAt(this.#handshakeDeadlineMs);
+    this.link.start(this);
+    this.#helloSent = this.output.hello(this.#hello());
+  }
+
+  /** Whether streams may be used. */
+  get isOpen(): boolean {
+    return this.peer !== undefined && this.closedBy === undefined;
+  }
+
+  /** Whether so many responses wait for the peer that further calls should not be started. */
+  get isCongested(): boolean {
+    return this.#pendingResponseBytes > this.config.limits.maxPendingResponseBytes;
+  }
+
+  /** The peer's limits. Throws where no stream can be opened now. */
+  checkOpenable(): WireLimits {
+    if (this.closedBy !== undefined) throw withMaybeExecuted(this.closedBy, false);
+    if (this.peer === undefined) throw new IpcError("UNAVAILABLE", "the peer has not introduced itself yet");
+    if (this.isDraining) throw new IpcError("UNAVAILABLE", "this endpoint is closing");
+    if (this.isPeerDraining) throw new IpcError("UNAVAILABLE", "the peer is closing");
+    return this.peer.limits;
+  }
+
+  /**
+   * The payload as it can be sent: as it is where it surely fits a frame, else in memory of its own. Throws for one that
+   * the peer would not accept.
+   */
+  fit(payload: Payload): Payload {
+    if (payload.maxBytes <= this.#maxUnencodedBytes) return payload;
+    const whole = detach(payload);
+    this.checkMessageBytes(whole.maxBytes);
+    return whole;
+  }
+
+  /** Throws for a message that the peer would not accept. */
+  checkMessageBytes(size: number): void {
+    const limit = this.peer!.limits.maxMessageBytes;
+    if (size <= limit) return;
+    throw new IpcError(
+      "RESOURCE_EXHAUSTED",
+      `a message of ${size} bytes is above the receiver's limit of ${limit} bytes (maxMessageBytes)`,
+    );
+  }
+
+  /** A one-way call's handler has returned: the peer may send another, and so many bytes. */
+  #grantOneWay(bytes: number): void {
+    this.#oneWayGrantMessages++;
+    this.#oneWayGrantBytes += bytes;
+    const { oneWayMessages, oneWayBytes } = this.config.limits;
+    if (this.#oneWayGrantMessages * 2 < oneWayMessages && this.#oneWayGrantBytes * 2 < oneWayBytes) return;
+    this.#oneWayGrantDue = true;
+    if (this.isOpen) this.#sendOneWayGrant();
+  }
+
+  /** Accepts no new stream, and says so. Streams that exist go on; `onDrained` follows the last. */
+  drain(): void {
+    if (this.isDraining || this.closedBy !== undefined) return;
+    this.isDraining = true;
+    this.#drainLast = this.lastPeerStreamId;
+    this.#failQueued(new IpcError("UNAVAILABLE", "this endpoint is closing"));
+    this.handler.onDirty();
+    this.#checkDrained();
+  }
+
+  /** Ends the session with a reason, which the peer is told as far as there is room. */
+  close(reason: IpcError): void {
+    if (this.closedBy !== undefined) return;
+    if (this.#helloSent) this.output.close(statusOf(reason));
+    this.link.close();
+    this.#end(reason);
+  }
+
+  /** A frame that the peer may not send. The link ends; the peer is told why. */
+  fail(message: string): void {
+    this.close(new IpcError("INTERNAL", `protocol error: ${message}`));
+  }
+
+  /** Time has passed. */
+  tick(nowMs: number): void {
+    if (this.closedBy !== undefined) return;
+    if (this.peer === undefined && nowMs >= this.#handshakeDeadlineMs) {
+      const limit = this.config.limits.handshakeTimeoutMs;
+      this.close(new IpcError("DEADLINE_EXCEEDED", `the peer did not introduce itself within ${limit} ms`));
+      return;
+    }
+    for (let stream = this.#deadlines.first; stream !== undefined; stream = this.#deadlines.first) {
+      if (stream.deadlineMs > nowMs) break;
+      this.#deadlines.remove(stream);
+      this.#expire(stream);
+    }
+    const next = this.peer === undefined ? this.#handshakeDeadlineMs : this.#deadlines.first?.deadlineMs;
+    if (next !== undefined) this.handler.onWakeAt(next);
+  }
+
+  /** The turn is over: sends what waits, as far as there is room. */
+  flush(): void {
+    this.#pump();
+    this.link.flush();
+  }
+
+  onRecord(bytes: Uint8Array, start: number, end: number): void {
+    if (this.closedBy === undefined) receiveRecord(this, bytes, start, end);
+  }
+
+  onWritable(): void {
+    this.#pump();
+  }
+
+  onClose(end: LinkEnd): void {
+    if (this.closedBy === undefined) this.#end(linkLost(end, this.peer === undefined));
+  }
+
+  /** The peer's Hello came. */
+  accept(hello: WireHello): void {
+    if (hello.minVersion > PROTOCOL_VERSION || hello.maxVersion < PROTOCOL_VERSION) {
+      const ours = `${PROTOCOL_VERSION} to ${PROTOCOL_VERSION}`;
+      const theirs = `${hello.minVersion} to ${hello.maxVersion}`;
+      const text = `no common protocol version: this side speaks ${ours}, the peer ${theirs}`;
+      this.close(new IpcError("FAILED_PRECONDITION", text));
+      return;
+    }
+    this.peer = hello;
+    this.opener.start(hello);
+    if ((hello.features & Feature.FRAGMENTS) !== 0) this.maxInlineBytes = this.link.info.fragmentBytes;
+    this.#maxUnencodedBytes = Math.min(this.maxInlineBytes, hello.limits.maxMessageBytes);
+    const { bootId, timeNamespace, offsetMs } = this.config.clock;
+    if (bootId !== "" && hello.clock.bootId === bootId && hello.clock.timeNamespace === timeNamespace) {
+      this.sharedClockOffsetMs = offsetMs;
+    }
+    this.handler.onReady(hello);
+  }
+
+  /** Puts the stream into the list of those that wait for the link. */
+  wait(stream: Stream): void {
+    if (stream.isWaiting || this.closedBy !== undefined) return;
+    stream.isWaiting = true;
+    this.#waiting.push(stream);
+    this.handler.onDirty();
+  }
+
+  /** Counts responses that wait for the peer. */
+  addPendingResponse(bytes: number): void {
+    const wasCongested = this.isCongested;
+    this.#pendingResponseBytes += bytes;
+    if (wasCongested && !this.isCongested && this.closedBy === undefined) this.handler.onUncongested();
+  }
+
+  /** Watches the stream's deadline. */
+  addDeadline(stream: Stream): void {
+    if (stream.deadlineMs === Number.POSITIVE_INFINITY) return;
+    this.#deadlines.add(stream);
+    if (this.#deadlines.first === stream) this.handler.onWakeAt(stream.deadlineMs);
+  }
+
+  /** The stream is over for both sides. */
+  forget(stream: Stream): void {
+    this.#deadlines.remove(stream);
+    if (!this.streams.delete(stream.id)) return;
+    stream.clear();
+    if (stream.isCaller) {
+      if (!stream.isOneWay) this.opener.callEnded(stream);
+    } else if (stream.isOneWay) {
+      this.#grantOneWay(stream.openBytes);
+    } else {
+      this.peerCallsInFlight--;
+      this.peerCallBytes += stream.openBytes;
+    }
+    if (this.isDraining) this.#checkDrained();
+  }
+
+  /** Caller: ends the call for the user now, and for the peer soon. */
+  cancelStream(stream: Stream, reason: IpcError): void {
+    this.#deadlines.remove(stream);
+    if (stream.opened) {
+      stream.cancelled = reason;
+      stream.assembly = undefined;
+      stream.sendCancel(reason);
+      if (stream.isOneWay) this.forget(stream);
+    } else {
+      this.opener.unqueue(stream);
+    }
+    settle(stream, withMaybeExecuted(reason, stream.opened), NO_METADATA);
+  }
+
+  /** Caller: the call is over, by the peer's word or because it cannot go on. */
+  endStream(stream: Stream, error: IpcError | undefined, trailer: readonly WireMetadata[]): void {
+    this.forget(stream);
+    settle(stream, error, trailer);
+  }
+
+  /** The peer drains: what it will not accept is settled. */
+  peerDrains(lastStreamId: number): void {
+    this.isPeerDraining = true;
+    const reason = new IpcError("UNAVAILABLE", "the peer is closing and did not start the call");
+    for (const stream of [...this.streams.values()]) {
+      if (stream.isCaller && stream.id > lastStreamId) this.endStream(stream, reason, NO_METADATA);
+    }
+    this.#failQueued(reason);
+    this.handler.onPeerDraining();
+  }
+
+  /** Whether the peer opened this stream before it knew that we drain. */
+  isBeyondDrain(streamId: number): boolean {
+    return this.isDraining && streamId > this.#drainLast;
+  }
+
+  /** Whether an id is one that the peer opens. */
+  isPeerId(streamId: number): boolean {
+    return streamId % 2 === (this.config.side === "dialler" ? 0 : 1);
+  }
+
+  #hello(): BytesPayload {
+    const { limits, name, implementation, incarnation, clock, pid } = this.config;
+    const hello = {
+      minVersion: PROTOCOL_VERSION,
+      maxVersion: PROTOCOL_VERSION,
+      features: Feature.FRAGMENTS | Feature.METHOD_IDS,
+      limits,
+      name,
+      implementation,
+      incarnation,
+      clock,
+      pid,
+    };
+    return new BytesPayload(encodeHello(hello));
+  }
+
+  /** Sends what waits: first the link's own, then queued calls, then each stream in turn. */
+  #pump(): void {
+    if (this.closedBy !== undefined) return;
+    if (!this.#helloSent) {
+      this.#helloSent = this.output.hello(this.#hello());
+      if (!this.#helloSent) return;
+    }
+    if (this.peer === undefined) return;
+    if (this.isDraining && !this.#drainSent) {
+      this.#drainSent = this.output.drain(this.#drainLast);
+      if (!this.#drainSent) return;
+      this.#checkDrained();
+    }
+    if (this.#oneWayGrantDue && !this.#sendOneWayGrant()) return;
+    if (!this.opener.openQueued()) return;
+    this.#pumpStreams();
+  }
+
+  #pumpStreams(): void {
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting;
+      this.#waiting = [];
+      for (let i = 0; i < round.length; i++) {
+        const stream = round[i]!;
+        stream.isWaiting = false;
+        if (this.closedBy !== undefined) return;
+        if (!stream.resume()) {
+          // The link is full: this stream and those behind it keep their places, before those that were added.
+          for (let k = i; k < round.length; k++) round[k]!.isWaiting = true;
+          this.#waiting = [...round.slice(i), ...this.#waiting];
+          return;
+        }
+        if (stream.isRefused) {
+          stream.isRefused = false;
+          stream.receiver?.onSendable();
+        }
+      }
+    }
+  }
+
+  #sendOneWayGrant(): boolean {
+    if (!this.output.credit(0, Flag.ONE_WAY, this.#oneWayGrantMessages, this.#oneWayGrantBytes)) return false;
+    this.peerOneWayMessages += this.#oneWayGrantMessages;
+    this.peerOneWayBytes += this.#oneWayGrantBytes;
+    this.#oneWayGrantMessages = 0;
+    this.#oneWayGrantBytes = 0;
+    this.#oneWayGrantDue = false;
+    return true;
+  }
+
+  #expire(stream: Stream): void {
+    const reason = new IpcError("DEADLINE_EXCEEDED", "the deadline has passed");
+    if (stream.isCaller) this.cancelStream(stream, reason);
+    else stream.cancelCallee(reason);
+  }
+
+  #failQueued(reason: IpcError): void {
+    for (const stream of this.opener.takeQueued()) {
+      this.#deadlines.remove(stream);
+      settle(stream, reason, NO_METADATA);
+    }
+  }
+
+  #checkDrained(): void {
+    if (this.streams.size > 0 || !this.#drainSent || this.#drainedTold) return;
+    this.#drainedTold = true;
+    this.handler.onDrained();
+  }
+
+  #end(reason: IpcError): void {
+    this.closedBy = reason;
+    const streams = [...this.streams.values()];
+    const queued = this.opener.takeQueued();
+    this.streams.clear();
+    this.#waiting = [];
+    for (const stream of streams) {
+      this.#deadlines.remove(stream);
+      stream.clear();
+      if (stream.isCaller) settle(stream, withMaybeExecuted(reason, true), NO_METADATA);
+      else stream.cancelCallee(reason);
+    }
+    for (const stream of queued) {
+      this.#deadlines.remove(stream);
+      settle(stream, withMaybeExecuted(reason, false), NO_METADATA);
+    }
+    this.handler.onClosed(reason);
+  }
+}
+
+/** Caller: tells the user once that the call is over. */
+function settle(stream: Stream, error: IpcError | undefined, trailer: readonly WireMetadata[]): void {
+  const receiver: StreamReceiver | undefined = stream.receiver;
+  const { onOneWay } = stream;
+  stream.receiver = undefined;
+  stream.onOneWay = undefined;
+  receiver?.onEnd(error, trailer);
+  onOneWay?.(error);
+}
+
+function linkLost(end: LinkEnd, isHandshake: boolean): IpcError {
+  const when = isHandshake ? " before the peer introduced itself" : "";
+  switch (end.kind) {
+    case "local":
+      return new IpcError("CANCELLED", "the link was closed on this side");
+    case "peer":
+      return new IpcError("UNAVAILABLE", `the peer closed the link or died${when}`);
+    case "protocol":
+      return new IpcError("INTERNAL", `protocol error: ${end.message}`);
+    case "io":
+      return new IpcError("UNAVAILABLE", `the link failed${when}`, { cause: end.cause });
+  }
+}

@@ -1,0 +1,21 @@
+import type { BytesPayload } from "../session/payload.js";
+
+/** What a publisher knows of one key. */
+export interface KeyState {
+  /** From 1; 0 in an unkeyed topic. */
+  readonly id: number;
+  /** The key as the filter is compared with it. */
+  readonly key: unknown;
+  readonly encoded: BytesPayload;
+  /** The number of the newest publication. */
+  seq: number;
+  /** The newest publications, oldest first, as many as the topic's history. */
+  readonly history: PendingPublication[];
+}
+
+/** A publication that waits for a subscriber. Encoded once, shared by all. */
+export interface PendingPublication {
+  readonly key: KeyState;
+  readonly seq: number;
+  readonly payload: BytesPayload;
+}

@@ -1,0 +1,284 @@
+import type { PublishOptions, PublishResult, ReadyOptions } from "../api.js";
+import { abortError } from "../client-call.js";
+import type { Connection } from "../connection.js";
+import type { AnyTopic, TopicRules } from "../definition.js";
+import { IpcError, isIpcError } from "../error.js";
+import type { Host } from "../host.js";
+import type { Limits } from "../limits.js";
+import type { Served } from "../services.js";
+import { BytesPayload, detach, MessagePayload } from "../session/payload.js";
+import type { Stream } from "../session/stream.js";
+import type { KeyState, PendingPublication } from "./publication.js";
+import { Subscriber, type SubscriberOwner } from "./subscriber.js";
+import { type KeyIdentity, keyIdentity, matchesFilter } from "./topic-key.js";
+import { Waiters } from "./waiters.js";
+
+/** Where a publisher lives. */
+export interface PublisherHome {
+  readonly host: Host;
+  readonly limits: Limits;
+  readonly drainTimeoutMs: number;
+  /** Nobody can subscribe to it any more. */
+  onClosed(fullName: string): void;
+}
+
+const NO_FIELDS: readonly string[] = [];
+
+/** Publishes one topic to every subscriber of the endpoint: numbers, history, queues and losses. */
+export class TopicPublisher implements Served, SubscriberOwner {
+  readonly #topic: AnyTopic;
+  readonly #home: PublisherHome;
+  readonly #fields: readonly string[];
+  readonly #keys = new Map<KeyIdentity, KeyState>();
+  readonly #subscribers = new Set<Subscriber>();
+  readonly #waitingForSubscribers: Waiters;
+  readonly #waitingForRoom: Waiters;
+  readonly #message = new MessagePayload();
+  #lastPublication: Promise<unknown> | undefined;
+  #closing: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(topic: AnyTopic, home: PublisherHome) {
+    this.#topic = topic;
+    this.#home = home;
+    this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;
+    this.#waitingForSubscribers = new Waiters(home.host);
+    this.#waitingForRoom = new Waiters(home.host);
+    if (topic.kind === "unkeyedTopic")
+      this.#keys.set(0, newKey(0, undefined, new BytesPayload(new Uint8Array(0))));
+  }
+
+  get rules(): TopicRules {
+    return this.#topic.rules;
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size;
+  }
+
+  async ready(options: ReadyOptions): Promise<void> {
+    const { subscribers, signal, timeoutMs } = options;
+    if (!Number.isInteger(subscribers) || subscribers < 0) {
+      throw new TypeError(`subscribers is ${subscribers}; it must be a whole number from 0`);
+    }
+    const name = this.#topic.fullName;
+    await this.#waitingForSubscribers.until(() => this.#subscribers.size >= subscribers, {
+      signal,
+      timeoutMs,
+      timeoutText: () => `${name} has ${this.#subscribers.size} subscribers of ${subscribers}`,
+    });
+  }
+
+  publish(key: unknown, message: unknown): PublishResult {
+    this.#checkOpen();
+    const state = this.#keyState(key);
+    this.#encode(message);
+    const seq = state.seq + 1;
+    const { history } = this.rules;
+    // Encoded apart from a link's memory only where that is needed: for history, for a queue, or for several links.
+    let encoded = history > 0 || this.#subscribers.size > 1 ? detach(this.#message) : undefined;
+    state.seq = seq;
+    if (encoded !== undefined && history > 0) {
+      state.history.push({ key: state, seq, payload: encoded });
+      if (state.history.length > history) state.history.shift();
+    }
+    let matched = 0;
+    let sent = 0;
+    let queued = 0;
+    let dropped = 0;
+    for (const subscriber of this.#subscribers) {
+      if (!this.#isFor(subscriber, state)) continue;
+      matched++;
+      if (subscriber.sendNow(state, seq, encoded ?? this.#message)) {
+        sent++;
+        continue;
+      }
+      encoded ??= detach(this.#message);
+      const outcome = subscriber.enqueue({ key: state, seq, payload: encoded });
+      if (outcome !== "dropped") queued++;
+      if (outcome !== "queued") dropped++;
+    }
+    return { seq, matched, sent, queued, dropped };
+  }
+
+  async publishWhenReady(key: unknown, message: unknown, options?: PublishOptions): Promise<PublishResult> {
+    const before = this.#lastPublication;
+    if (before === undefined && this.#hasRoomFor(key)) return this.publish(key, message);
+    const publication = this.#publishLater(before, key, message, options);
+    const settled = publication.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#lastPublication = settled;
+    try {
+      return await publication;
+    } finally {
+      if (this.#lastPublication === settled) this.#lastPublication = undefined;
+    }
+  }
+
+  /** Ends every subscription when all that waits for it is sent, or the drain timeout has passed. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  accept(_connection: Connection, stream: Stream): Subscriber {
+    return new Subscriber(stream, this);
+  }
+
+  onFilter(subscriber: Subscriber, bytes: Uint8Array, start: number, end: number): void {
+    try {
+      subscriber.filter = this.#topic.request.decode(bytes, start, end, false);
+    } catch (cause) {
+      const text = `the filter is no valid ${this.#topic.request.typeName}`;
+      subscriber.refuse(new IpcError("INVALID_ARGUMENT", text, { cause }));
+      return;
+    }
+    if (this.#closing !== undefined) {
+      subscriber.refuse(new IpcError("UNAVAILABLE", `the publisher of ${this.#topic.fullName} is closing`));
+      return;
+    }
+    this.#subscribers.add(subscriber);
+    const history: PendingPublication[] = [];
+    for (const state of this.#keys.values()) {
+      if (state.history.length > 0 && this.#isFor(subscriber, state)) history.push(...state.history);
+    }
+    subscriber.begin(history);
+    this.#waitingForSubscribers.check();
+  }
+
+  onRoom(): void {
+    this.#waitingForRoom.check();
+  }
+
+  onGone(subscriber: Subscriber): void {
+    this.#subscribers.delete(subscriber);
+    this.#waitingForRoom.check();
+    if (this.#subscribers.size === 0) this.#onEmpty?.();
+  }
+
+  async #publishLater(
+    before: Promise<unknown> | undefined,
+    key: unknown,
+    message: unknown,
+    options: PublishOptions | undefined,
+  ): Promise<PublishResult> {
+    const { host } = this.#home;
+    const startMs = host.now();
+    const timeoutMs = options?.timeoutMs ?? Number.POSITIVE_INFINITY;
+    await before;
+    if (options?.signal?.aborted === true) throw abortError(options.signal);
+    const { blockTimeoutMs } = this.rules;
+    const leftMs = timeoutMs - (host.now() - startMs);
+    const isBlocked = (): boolean => !this.#hasRoomFor(key);
+    if (leftMs <= 0) throw this.#timedOut(timeoutMs);
+    const waited = await this.#waitingForRoom.until(() => this.#closing !== undefined || !isBlocked(), {
+      signal: options?.signal,
+      timeoutMs: Math.min(blockTimeoutMs, leftMs),
+      timeoutText: undefined,
+    });
+    if (waited === "timeout") {
+      if (leftMs < blockTimeoutMs) throw this.#timedOut(timeoutMs);
+      // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads.
+      for (const subscriber of this.#subscribers) {
+        if (!subscriber.hasRoom) subscriber.isLagging = true;
+      }
+    }
+    return this.publish(key, message);
+  }
+
+  #timedOut(timeoutMs: number): IpcError {
+    const text = `no room for a publication of ${this.#topic.fullName} within ${timeoutMs} ms`;
+    return new IpcError("DEADLINE_EXCEEDED", text);
+  }
+
+  async #close(): Promise<void> {
+    const { fullName } = this.#topic;
+    this.#home.onClosed(fullName);
+    this.#waitingForRoom.check();
+    this.#waitingForSubscribers.fail(new IpcError("CANCELLED", `the publisher of ${fullName} is closed`));
+    if (this.#subscribers.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const late = new IpcError("UNAVAILABLE", `the publisher of ${fullName} closed before all was read`);
+      const cancelTimer = this.#home.host.setTimer(() => {
+        for (const subscriber of [...this.#subscribers]) subscriber.end(late);
+      }, this.#home.drainTimeoutMs);
+      this.#onEmpty = () => {
+        cancelTimer();
+        resolve();
+      };
+      for (const subscriber of [...this.#subscribers]) subscriber.end("well");
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new IpcError("FAILED_PRECONDITION", `the publisher of ${this.#topic.fullName} is closed`);
+  }
+
+  #encode(message: unknown): void {
+    const { response, fullName } = this.#topic;
+    try {
+      this.#message.set(response, message);
+    } catch (cause) {
+      if (isIpcError(cause)) throw cause;
+      const text = `a publication of ${fullName} could not be encoded as ${response.typeName}`;
+      throw new IpcError("INVALID_ARGUMENT", text, { cause });
+    }
+    const limit = this.#home.limits.maxMessageBytes;
+    if (this.#message.maxBytes > limit) {
+      const size = detach(this.#message).maxBytes;
+      if (size <= limit) return;
+      const text = `a publication of ${size} bytes is above the limit of ${limit} bytes (maxMessageBytes)`;
+      throw new IpcError("RESOURCE_EXHAUSTED", text);
+    }
+  }
+
+  #hasRoomFor(key: unknown): boolean {
+    if (this.rules.overflow !== "block") return true;
+    const state = this.#keyState(key);
+    for (const subscriber of this.#subscribers) {
+      if (!subscriber.hasRoom && !subscriber.isLagging && this.#isFor(subscriber, state)) return false;
+    }
+    return true;
+  }
+
+  #isFor(subscriber: Subscriber, state: KeyState): boolean {
+    if (this.#fields.length === 0) return true;
+    let matches = subscriber.matches.get(state);
+    if (matches === undefined) {
+      matches = matchesFilter(this.#fields, subscriber.filter, state.key);
+      subscriber.matches.set(state, matches);
+    }
+    return matches;
+  }
+
+  #keyState(key: unknown): KeyState {
+    if (this.#topic.kind === "unkeyedTopic") return this.#keys.get(0)!;
+    const { request, fullName } = this.#topic;
+    const identity = keyIdentity(fullName, this.#fields, key);
+    const known = this.#keys.get(identity);
+    if (known !== undefined) return known;
+    const limit = this.#home.limits.maxKeys;
+    if (this.#keys.size >= limit) {
+      throw new IpcError("RESOURCE_EXHAUSTED", `${fullName} has ${limit} keys already, the limit (maxKeys)`);
+    }
+    let encoded: BytesPayload;
+    try {
+      encoded = detach(this.#message.set(request, key));
+    } catch (cause) {
+      const text = `a key of ${fullName} could not be encoded as ${request.typeName}`;
+      throw new IpcError("INVALID_ARGUMENT", text, { cause });
+    }
+    // What was encoded is decoded again, so that the user may change the object, and equality is that of the wire.
+    const whole = request.decode(encoded.bytes, encoded.start, encoded.end, false);
+    const state = newKey(this.#keys.size + 1, whole, encoded);
+    this.#keys.set(identity, state);
+    return state;
+  }
+}
+
+function newKey(id: number, key: unknown, encoded: BytesPayload): KeyState {
+  return { id, key, encoded, seq: 0, history: [] };
+}
