@@ -1,0 +1,126 @@
+import { randomBytes } from "node:crypto";
+import type { Stats } from "node:fs";
+import { link, lstat, rename, unlink } from "node:fs/promises";
+import type { Server } from "node:net";
+import { connectPath } from "./connect-path.js";
+import { errnoOf, transportErrorOf } from "./errno.js";
+import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "./socket-path.js";
+import { TransportError } from "./transport.js";
+
+const ATTEMPTS = 8;
+const BACKLOG = 511;
+
+/** Removes the socket's file, if it is still the one that was bound. */
+export type Unbind = () => Promise<void>;
+
+/**
+ * Makes a server listen at a path. The socket is bound under a temporary name and put in place when it listens, so that
+ * nobody meets a socket that does not listen yet, and so that Node, which unlinks the name that it has bound, never
+ * unlinks a successor's. Rejects with a `TransportError`: "inUse" when a living socket has the path, "denied" when
+ * something else has that is not a socket of this user. `inspect` sees
+ * the temporary path before anybody can connect, and may reject.
+ */
+export async function bindPath(
+  server: Server,
+  path: string,
+  inspect: (temporary: string) => Promise<void>,
+): Promise<Unbind> {
+  checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
+  const temporary = temporaryName(path);
+  try {
+    await listen(server, temporary);
+    const own = await lstat(temporary);
+    try {
+      await inspect(temporary);
+      await putInPlace(temporary, path);
+    } finally {
+      await unlink(temporary);
+    }
+    return async () => {
+      if (isSameFile(own, await lstatIfAny(path))) await unlink(path);
+    };
+  } catch (error) {
+    server.close();
+    throw transportErrorOf(error, `cannot listen on ${path}`);
+  }
+}
+
+/** Makes a server listen at a path that is free. Rejects with the system's error. */
+export function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ path, backlog: BACKLOG }, () => {
+      server.off("error", reject);
+      // A connection that cannot be accepted is that client's loss; the next one may be.
+      server.on("error", () => {});
+      resolve();
+    });
+  });
+}
+
+/** Unlike a rename, a link never replaces what another process has put there in the meantime. */
+async function putInPlace(temporary: string, path: string): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    try {
+      await link(temporary, path);
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST") throw error;
+    }
+    await removeStaleSocket(path);
+  }
+  throw new TransportError("busy", `cannot listen on ${path}: other processes keep replacing it`);
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstatIfAny(path);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new TransportError("denied", `${path} is in the way: it is no socket`);
+  if (found.uid !== process.geteuid?.()) {
+    throw new TransportError("denied", `${path} is in the way: it belongs to user ${found.uid}`);
+  }
+  const state = await knock(path);
+  if (state === "alive") throw new TransportError("inUse", `another process listens on ${path}`);
+  if (state === "gone") return;
+  // Moved aside first: what is unlinked is then what was looked at, even if a successor was quicker.
+  const aside = temporaryName(path);
+  try {
+    await rename(path, aside);
+    if (!isSameFile(found, await lstatIfAny(aside))) await link(aside, path);
+    await unlink(aside);
+  } catch (error) {
+    // Another process was quicker: the next attempt shows what it has put there.
+    if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "EEXIST") throw error;
+  }
+}
+
+/** Whether somebody listens at a path where a socket was seen. */
+export async function knock(path: string): Promise<"alive" | "stale" | "gone"> {
+  try {
+    (await connectPath(path, undefined)).destroy();
+    return "alive";
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ECONNREFUSED") return "stale";
+    // Anything else, such as a full backlog, comes from a socket that somebody holds.
+    return code === "ENOENT" ? "gone" : "alive";
+  }
+}
+
+async function lstatIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function isSameFile(a: Stats, b: Stats | undefined): boolean {
+  return b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+/** A name beside a path, for what is not in its place yet, or no longer. */
+export function temporaryName(path: string): string {
+  return `${path}~${randomBytes(2).toString("hex")}`;
+}

@@ -1,0 +1,50 @@
+import { type Link, type LinkLimits, type Place, type Transport, TransportError } from "../transport.js";
+import { memoryLinkPair } from "./memory-link.js";
+
+interface MemoryListener {
+  readonly limits: LinkLimits;
+  readonly onLink: (link: Link) => void;
+}
+
+const listeners = new Map<string, MemoryListener>();
+
+/** Links between endpoints of one process. Its places are names and paths that mean nothing outside of it. */
+export function memoryTransport(): Transport {
+  return {
+    name: "memory",
+    async listen(place, limits, onLink) {
+      const key = keyOf(place);
+      if (listeners.has(key)) throw new TransportError("inUse", `${describe(place)} is already listened on`);
+      const listener: MemoryListener = { limits, onLink };
+      listeners.set(key, listener);
+      return {
+        location: describe(place),
+        async close() {
+          if (listeners.get(key) === listener) listeners.delete(key);
+        },
+      };
+    },
+    async dial(place, limits, signal) {
+      if (signal?.aborted) {
+        throw new TransportError("unavailable", `dialling ${describe(place)} was aborted`, {
+          cause: signal.reason,
+        });
+      }
+      const listener = listeners.get(keyOf(place));
+      if (listener === undefined) {
+        throw new TransportError("notFound", `nobody in this process listens on ${describe(place)}`);
+      }
+      const [dialled, accepted] = memoryLinkPair(describe(place), limits, listener.limits);
+      setImmediate(() => listener.onLink(accepted));
+      return dialled;
+    },
+  };
+}
+
+function keyOf(place: Place): string {
+  return place.kind === "name" ? `name ${place.directory} ${place.name}` : `path ${place.path}`;
+}
+
+function describe(place: Place): string {
+  return `memory:${place.kind === "name" ? place.name : place.path}`;
+}
