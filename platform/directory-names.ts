@@ -1,11 +1,5 @@
 import type { Names } from "../runtime/names.js";
-import {
-  chooseDomain,
-  chooseRoot,
-  claimName,
-  endpointDirectory,
-  readEntry,
-} from "../transports/directory/index.js";
+import { chooseDomain, chooseRoot, claimName, findEndpoint } from "../transports/directory/index.js";
 
 /** Names that are directories below the root. */
 export function directoryNames(domain: string | undefined): Names {
@@ -16,10 +10,8 @@ export function directoryNames(domain: string | undefined): Names {
       return claimName({ root: await chooseRoot(), domain: chosen, name, incarnation });
     },
     async locate(name) {
-      const directory = endpointDirectory(await chooseRoot(), chosen, name);
-      const entry = await readEntry(directory);
-      const transports = entry === undefined || entry.transports.length === 0 ? undefined : entry.transports;
-      return { directory, transports };
+      const { directory, entry } = await findEndpoint(await chooseRoot(), chosen, name);
+      return { directory, transports: entry.transports };
     },
   };
 }

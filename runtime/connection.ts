@@ -38,6 +38,7 @@ export class Connection implements SessionHandler {
   readonly drained: Promise<void>;
   readonly closed: Promise<IpcError>;
   peer: Peer | undefined;
+  readonly #linkReason: string;
   #isFlushDue = false;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
@@ -51,9 +52,11 @@ export class Connection implements SessionHandler {
     this.session.flush();
   };
 
-  constructor(owner: ConnectionOwner, link: Link, side: "dialler" | "acceptor") {
+  /** `linkReason`: why the link is of its transport. */
+  constructor(owner: ConnectionOwner, link: Link, side: "dialler" | "acceptor", linkReason: string) {
     const { host, limits, name, incarnation } = owner;
     this.owner = owner;
+    this.#linkReason = linkReason;
     const ready = settleable<Peer>();
     const drained = settleable<void>();
     const closed = settleable<IpcError>();
@@ -95,7 +98,7 @@ export class Connection implements SessionHandler {
       incarnation: Array.from(hello.incarnation, (byte) => byte.toString(16).padStart(2, "0")).join(""),
       pid: credentials.pid ?? hello.pid,
       credentials,
-      link: info,
+      link: { ...info, reason: this.#linkReason },
     };
     this.#onReady(this.peer);
     this.owner.onPeer(this);

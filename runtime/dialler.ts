@@ -12,27 +12,23 @@ export interface DiallerConfig {
   readonly limits: LinkLimits;
 }
 
+/** A link, and why it is of its transport. */
+export interface Dialled {
+  readonly link: Link;
+  readonly reason: string;
+}
+
+const ASKED_FOR = "the address names it";
+
 /** Connects to an address. Rejects with `IpcError`. */
-export async function dial(
-  config: DiallerConfig,
-  address: string,
-  signal: AbortSignal | undefined,
-): Promise<Link> {
+export async function dial(config: DiallerConfig, address: string): Promise<Dialled> {
   const parsed = parseAddress(address);
   try {
-    if (parsed.kind === "path") {
-      const place: Place = { kind: "path", path: parsed.path };
-      return await transportNamed(config.transports, parsed.scheme).dial(place, config.limits, signal);
-    }
-    if (parsed.kind === "name") {
-      const transport = transportNamed(config.transports, parsed.scheme);
-      return await transport.dial(
-        await namedPlace(config.names, transport, parsed.name),
-        config.limits,
-        signal,
-      );
-    }
-    return await dialBest(config, parsed.name, signal);
+    if (parsed.kind === "bare") return await dialBest(config, parsed.name);
+    const transport = transportNamed(config.transports, parsed.scheme);
+    const place: Place =
+      parsed.kind === "path" ? parsed : await namedPlace(config.names, transport, parsed.name);
+    return { link: await transport.dial(place, config.limits, undefined), reason: ASKED_FOR };
   } catch (error) {
     throw fromTransportError(error);
   }
@@ -49,27 +45,30 @@ export function transportNamed(transports: readonly Transport[], scheme: string)
   );
 }
 
-/** Where a transport finds an endpoint by name. */
-export async function namedPlace(names: Names, transport: Transport, name: string): Promise<Place> {
-  if (isLocal(transport)) return { kind: "name", name, directory: names.domain };
-  const { directory } = await names.locate(name);
-  return { kind: "name", name, directory };
-}
-
 /** Whether a transport stays within the process, so that it needs no directory and is never chosen unasked. */
 export function isLocal(transport: Transport): boolean {
   return transport.name === "memory";
 }
 
-async function dialBest(config: DiallerConfig, name: string, signal: AbortSignal | undefined): Promise<Link> {
+async function namedPlace(names: Names, transport: Transport, name: string): Promise<Place> {
+  const directory = isLocal(transport) ? names.domain : (await names.locate(name)).directory;
+  return { kind: "name", name, directory };
+}
+
+async function dialBest(config: DiallerConfig, name: string): Promise<Dialled> {
   const { directory, transports: offered } = await config.names.locate(name);
   const candidates = config.transports.filter((transport) => !isLocal(transport));
-  const usable = candidates.filter((transport) => offered === undefined || offered.includes(transport.name));
+  const usable = candidates.filter((transport) => offered.includes(transport.name));
   const [best] = usable;
   if (best === undefined) {
+    const theirs = offered.length === 0 ? "nothing yet" : offered.join(", ");
     const ours = candidates.map((transport) => transport.name).join(", ");
-    const text = `endpoint "${name}" listens on ${offered?.join(", ") ?? "nothing"}; this process has ${ours}`;
-    throw new IpcError("UNAVAILABLE", text);
+    throw new IpcError("UNAVAILABLE", `endpoint "${name}" listens on ${theirs}; this process has ${ours}`);
   }
-  return best.dial({ kind: "name", name, directory }, config.limits, signal);
+  const link = await best.dial({ kind: "name", name, directory }, config.limits, undefined);
+  const reason =
+    usable.length === 1
+      ? `${best.name} is the only transport that both sides have`
+      : `${best.name} is the best of ${usable.map((transport) => transport.name).join(", ")}`;
+  return { link, reason };
 }

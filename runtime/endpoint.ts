@@ -267,7 +267,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
 
   #onLink(link: Link): void {
     const { maxHandshakes, maxLinks } = this.limits;
-    const connection = this.#begin(link, "acceptor");
+    const connection = this.#begin(link, "acceptor", "the peer chose it");
     this.#accepted++;
     this.#handshakes++;
     void connection.ready
@@ -288,8 +288,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     }
   }
 
-  #begin(link: Link, side: "dialler" | "acceptor"): Connection {
-    const connection = new Connection(this, link, side);
+  #begin(link: Link, side: "dialler" | "acceptor", reason: string): Connection {
+    const connection = new Connection(this, link, side, reason);
     this.#connections.add(connection);
     connection.start();
     return connection;
@@ -344,8 +344,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
 
   async #dial(address: string): Promise<Connection> {
     const { transports, names } = this.#surroundings;
-    const link = await dial({ transports, names, limits: this.#linkLimits }, address, undefined);
-    const connection = this.#begin(link, "dialler");
+    const { link, reason } = await dial({ transports, names, limits: this.#linkLimits }, address);
+    const connection = this.#begin(link, "dialler", reason);
     if (this.#closing !== undefined)
       connection.session.close(new IpcError("UNAVAILABLE", "this endpoint is closing"));
     await connection.ready;

@@ -2,7 +2,7 @@
 export interface Names {
   /** Takes a name for good. Rejects with a `TransportError`: "inUse" names the owner's pid. */
   claim(name: string, incarnation: string): Promise<NameClaim>;
-  /** Where an endpoint of the name is, or would be. */
+  /** Where an endpoint is. Rejects with a `TransportError`: "notFound" says where was looked, and why there. */
   locate(name: string): Promise<NamedPlace>;
   /** What keeps apart endpoints of the same name. */
   readonly domain: string;
@@ -18,6 +18,6 @@ export interface NameClaim {
 
 export interface NamedPlace {
   readonly directory: string;
-  /** The transports that the endpoint says it listens on; `undefined` where nothing is known of it. */
-  readonly transports: readonly string[] | undefined;
+  /** The transports that the endpoint says it listens on, best first. */
+  readonly transports: readonly string[];
 }

@@ -61,8 +61,9 @@ export class Services {
           new ServerCall(connection, stream, method, wrapped, metadata, observer),
       });
     }
-    for (const name of Object.keys(handlers)) {
-      if (!known.has(name)) throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
+    for (const [name, value] of Object.entries(handlers)) {
+      // What is no function may be the state of an object whose methods are the handlers.
+      if (!known.has(name) && typeof value === "function") throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
     }
     this.#typeNames.add($typeName);
     for (const [name, served] of added) this.#served.set(name, served);

@@ -1,4 +1,4 @@
-import type { Link } from "../../transports/transport.js";
+import type { Link, Slot } from "../../transports/transport.js";
 import { encodeUtf8, Tag, writeBytes, writeNumber } from "../wire/field-writer.js";
 import { Kind } from "../wire/kinds.js";
 import { metadataSize, type WireMetadata, writeMetadata } from "../wire/metadata.js";
@@ -30,6 +30,8 @@ export class FrameOutput {
   readonly #onCommit: () => void;
   /** The payload bytes of the frame that was committed last. */
   payloadBytes = 0;
+  /** Whether the link refused the last frame, and has not said since that it has room. */
+  isFull = false;
 
   constructor(link: Link, onCommit: () => void) {
     this.#link = link;
@@ -44,7 +46,7 @@ export class FrameOutput {
     lost: number,
     payload: Payload | undefined,
   ): boolean {
-    const slot = this.#link.reserve(NUMBERS_BYTES + (payload === undefined ? 0 : payload.maxBytes));
+    const slot = this.#reserve(NUMBERS_BYTES + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
     const bytes = slot.bytes;
     let offset = writeNumber(bytes, slot.start, Tag.KIND, Kind.DATA);
@@ -62,9 +64,7 @@ export class FrameOutput {
   open(fields: OpenFields, payload: Payload | undefined): boolean {
     const method = fields.methodId === 0 ? encodeUtf8(fields.method) : undefined;
     const variable = metadataSize(fields.metadata) + (method === undefined ? 0 : method.length);
-    const slot = this.#link.reserve(
-      NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes),
-    );
+    const slot = this.#reserve(NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
     const bytes = slot.bytes;
     let offset = writeNumber(bytes, slot.start, Tag.KIND, Kind.OPEN);
@@ -114,7 +114,7 @@ export class FrameOutput {
   }
 
   credit(streamId: number, flags: number, messages: number, creditBytes: number): boolean {
-    const slot = this.#link.reserve(NUMBERS_BYTES);
+    const slot = this.#reserve(NUMBERS_BYTES);
     if (slot === undefined) return false;
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.CREDIT);
     offset = writeNumber(slot.bytes, offset, Tag.STREAM_ID, streamId);
@@ -128,7 +128,7 @@ export class FrameOutput {
 
   method(methodId: number, name: string): boolean {
     const method = encodeUtf8(name);
-    const slot = this.#link.reserve(NUMBERS_BYTES + method.length);
+    const slot = this.#reserve(NUMBERS_BYTES + method.length);
     if (slot === undefined) return false;
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.METHOD);
     offset = writeNumber(slot.bytes, offset, Tag.METHOD_ID, methodId);
@@ -139,7 +139,7 @@ export class FrameOutput {
   }
 
   key(streamId: number, keyId: number, key: Payload): boolean {
-    const slot = this.#link.reserve(NUMBERS_BYTES + key.maxBytes);
+    const slot = this.#reserve(NUMBERS_BYTES + key.maxBytes);
     if (slot === undefined) return false;
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.KEY);
     offset = writeNumber(slot.bytes, offset, Tag.STREAM_ID, streamId);
@@ -151,7 +151,7 @@ export class FrameOutput {
   }
 
   lost(streamId: number, keyId: number, seq: number, lost: number): boolean {
-    const slot = this.#link.reserve(NUMBERS_BYTES);
+    const slot = this.#reserve(NUMBERS_BYTES);
     if (slot === undefined) return false;
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.LOST);
     offset = writeNumber(slot.bytes, offset, Tag.STREAM_ID, streamId);
@@ -173,9 +173,7 @@ export class FrameOutput {
   ): boolean {
     const variable =
       (status === undefined ? 0 : status.length) + (metadata.length === 0 ? 0 : metadataSize(metadata));
-    const slot = this.#link.reserve(
-      NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes),
-    );
+    const slot = this.#reserve(NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
     const bytes = slot.bytes;
     let offset = writeNumber(bytes, slot.start, Tag.KIND, kind);
@@ -187,6 +185,12 @@ export class FrameOutput {
     this.#link.commit(slot, offset - slot.start);
     this.#onCommit();
     return true;
+  }
+
+  #reserve(maxBytes: number): Slot | undefined {
+    const slot = this.#link.reserve(maxBytes);
+    this.isFull = slot === undefined;
+    return slot;
   }
 
   /** The length is as wide as the bound needs, because it is known only after the message is written behind it. */

@@ -227,7 +227,7 @@ export class Opener {
     this.#nextStreamId += 2;
     stream.opened = true;
     stream.openBytes = size;
-    this.#session.streams.set(stream.id, stream);
+    this.#session.streams.add(stream);
     if (stream.isOneWay) {
       this.#oneWayMessages--;
       this.#oneWayBytes -= size;

@@ -173,7 +173,7 @@ function acceptStream(session: Session, head: FrameHead): Stream {
     messages,
     bytes,
   );
-  session.streams.set(stream.id, stream);
+  session.streams.add(stream);
   session.addDeadline(stream);
   return stream;
 }

@@ -14,6 +14,7 @@ import type { GrantBudget } from "./receive-window.js";
 import { statusOf, withMaybeExecuted } from "./status.js";
 import { NO_METADATA, type Stream } from "./stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
+import { StreamTable } from "./stream-table.js";
 
 /** What the session is told once. */
 export interface SessionConfig {
@@ -63,7 +64,7 @@ export class Session implements LinkReceiver {
   /** Encodes the message that is being sent. */
   readonly message: MessagePayload = new MessagePayload();
   /** Streams that are not over, of both sides. */
-  readonly streams: Map<number, Stream> = new Map();
+  readonly streams: StreamTable = new StreamTable();
 
   /** The peer's Hello; `undefined` until it came. */
   peer: WireHello | undefined;
@@ -213,7 +214,8 @@ export class Session implements LinkReceiver {
 
   /** The turn is over: sends what waits, as far as there is room. */
   flush(): void {
-    this.#pump();
+    // Whoever was refused hears of it from `onWritable`; asking again at the end of every turn would never let go.
+    if (!this.output.isFull) this.#pump();
     this.link.flush();
   }
 
@@ -222,6 +224,7 @@ export class Session implements LinkReceiver {
   }
 
   onWritable(): void {
+    this.output.isFull = false;
     this.#pump();
   }
 
@@ -274,7 +277,7 @@ export class Session implements LinkReceiver {
   /** The stream is over for both sides. */
   forget(stream: Stream): void {
     this.#deadlines.remove(stream);
-    if (!this.streams.delete(stream.id)) return;
+    if (!this.streams.delete(stream)) return;
     stream.clear();
     if (stream.isCaller) {
       if (!stream.isOneWay) this.opener.callEnded(stream);
@@ -311,7 +314,7 @@ export class Session implements LinkReceiver {
   peerDrains(lastStreamId: number): void {
     this.isPeerDraining = true;
     const reason = new IpcError("UNAVAILABLE", "the peer is closing and did not start the call");
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.isCaller && stream.id > lastStreamId) this.endStream(stream, reason, NO_METADATA);
     }
     this.#failQueued(reason);
@@ -371,17 +374,26 @@ export class Session implements LinkReceiver {
         stream.isWaiting = false;
         if (this.closedBy !== undefined) return;
         if (!stream.resume()) {
-          // The link is full: this stream and those behind it keep their places, before those that were added.
-          for (let k = i; k < round.length; k++) round[k]!.isWaiting = true;
-          this.#waiting = [...round.slice(i), ...this.#waiting];
+          this.#keepWaiting(round, i);
           return;
         }
         if (stream.isRefused) {
           stream.isRefused = false;
           stream.receiver?.onSendable();
+          if (this.output.isFull) {
+            this.#keepWaiting(round, i + 1);
+            return;
+          }
         }
       }
     }
+  }
+
+  /** The link is full: the streams of the round from `from` on keep their places, before those that were added. */
+  #keepWaiting(round: readonly Stream[], from: number): void {
+    const kept = round.slice(from);
+    for (const stream of kept) stream.isWaiting = true;
+    this.#waiting = [...kept, ...this.#waiting];
   }
 
   #sendOneWayGrant(): boolean {
@@ -415,7 +427,7 @@ export class Session implements LinkReceiver {
 
   #end(reason: IpcError): void {
     this.closedBy = reason;
-    const streams = [...this.streams.values()];
+    const streams = this.streams.all();
     const queued = this.opener.takeQueued();
     this.streams.clear();
     this.#waiting = [];
