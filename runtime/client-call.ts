@@ -2,6 +2,7 @@ import type { CallOptions } from "./call-options.js";
 import type { Connection } from "./connection.js";
 import type { AnyMethod } from "./definition.js";
 import { IpcError, isIpcError } from "./error.js";
+import type { Host } from "./host.js";
 import { MessageQueue } from "./message-queue.js";
 import { fromWire, toWire } from "./metadata-wire.js";
 import { hasManyResponses } from "./server-call.js";
@@ -51,6 +52,13 @@ export function abortError(signal: AbortSignal): IpcError {
   });
 }
 
+/** Why a call must not begin, where its bounds are reached already. */
+export function boundsReached({ deadlineMs, signals }: CallBounds, host: Host): IpcError | undefined {
+  for (const signal of signals) if (signal.aborted) return abortError(signal);
+  if (deadlineMs === Number.POSITIVE_INFINITY || deadlineMs > host.now()) return undefined;
+  return new IpcError("DEADLINE_EXCEEDED", "the deadline passed before the call was sent");
+}
+
 /** What is done with the outcome of a call. */
 export interface CallSink {
   /** One response, of so many bytes. */
@@ -79,6 +87,7 @@ export class ClientCall implements StreamReceiver {
 
   /** Opens the call with its only request. */
   startWith(connection: Connection, request: unknown): void {
+    if (!this.#mayStart(connection)) return;
     const { session } = connection;
     try {
       const payload = session.isOpen ? session.message.set(this.#method.request, request) : undefined;
@@ -90,6 +99,7 @@ export class ClientCall implements StreamReceiver {
 
   /** Opens the call and sends the requests as they come. */
   startWithMany(connection: Connection, requests: AsyncIterable<unknown> | Iterable<unknown>): void {
+    if (!this.#mayStart(connection)) return;
     try {
       this.#opened(connection.session.opener.openCall(this.#openRequest(connection, false), undefined, this));
     } catch (error) {
@@ -161,12 +171,20 @@ export class ClientCall implements StreamReceiver {
   onKey(): void {}
   onLost(): void {}
 
+  /** False where the call is over already, or is now, so that nothing is sent. */
+  #mayStart(connection: Connection): boolean {
+    if (this.#isDone) return false;
+    const reached = boundsReached(this.#bounds, connection.owner.host);
+    if (reached !== undefined) this.#finish(reached);
+    return reached === undefined;
+  }
+
   #openRequest(connection: Connection, isLast: boolean): OpenRequest {
     const { peer } = connection.session;
     return {
       method: this.#method.fullName,
       deadlineMs: this.#bounds.deadlineMs,
-      metadata: toWire(this.#options?.metadata, peer?.limits.maxMetadataBytes ?? Number.POSITIVE_INFINITY),
+      metadata: toWire(this.#options?.metadata, peer?.limits),
       isLast,
       manyResponses: hasManyResponses(this.#method),
     };

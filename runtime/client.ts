@@ -4,6 +4,7 @@ import {
   abortError,
   asRequestError,
   boundsOf,
+  boundsReached,
   type CallBounds,
   type ClientCall,
   manyResponses,
@@ -93,11 +94,14 @@ async function sendOneWay(
   const connection = channel.current() ?? (await within(channel.host, bounds, channel.connect()));
   const { session } = connection;
   const { deadlineMs, signals } = bounds;
-  const limits = session.checkOpenable();
-  const metadata = toWire(options?.metadata, limits.maxMetadataBytes);
+  const reached = boundsReached(bounds, channel.host);
+  if (reached !== undefined) throw reached;
+  const metadata = toWire(options?.metadata, session.checkOpenable());
   await new Promise<void>((resolve, reject) => {
+    let isSettled = false;
     let onAbort: (() => void) | undefined;
     const onSent = (error: IpcError | undefined): void => {
+      isSettled = true;
       if (onAbort !== undefined) for (const signal of signals) signal.removeEventListener("abort", onAbort);
       if (error === undefined) resolve();
       else reject(error);
@@ -105,13 +109,12 @@ async function sendOneWay(
     try {
       const open = { method: method.fullName, deadlineMs, metadata, isLast: true, manyResponses: false };
       const stream = session.opener.openOneWay(open, session.message.set(method.request, request), onSent);
-      if (signals.length === 0) return;
+      if (isSettled || signals.length === 0) return;
       onAbort = () => {
         const aborted = signals.find((signal) => signal.aborted);
         if (aborted !== undefined) stream.cancel(abortError(aborted));
       };
       for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
-      onAbort();
     } catch (error) {
       onSent(asRequestError(error, method));
     }
@@ -192,7 +195,12 @@ function interceptedMethod(method: AnyMethod, plain: Method, interceptors: reado
     }).then((response) => response.messages);
   };
   if (!many) return async (request, options) => messageOf(await run(request, options));
-  return (request, options) => streamOf(run(request, options));
+  return (request, options) => {
+    const response = run(request, options);
+    // Whoever reads the stream gets the error; that nobody has begun to read yet is no fault.
+    response.catch(() => undefined);
+    return streamOf(response);
+  };
 }
 
 function messageOf(messages: Messages): unknown {

@@ -4,6 +4,7 @@ import type { Host } from "./host.js";
 import type { Limits } from "./limits.js";
 import type { Peer } from "./peer.js";
 import { Session, type SessionHandler } from "./session/session.js";
+import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import type { WireHello } from "./wire/hello.js";
@@ -135,7 +136,8 @@ export class Connection implements SessionHandler {
     this.#held = [];
     // Their streams are cancelled; each sees that and does not start.
     for (const run of held) run();
-    this.#onNotReady(reason);
+    // Where that tells of anything, no call was sent over the link yet.
+    this.#onNotReady(withMaybeExecuted(reason, false));
     this.#onDrained();
     this.#onClosed(reason);
     this.owner.onClosed(this, reason);

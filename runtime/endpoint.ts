@@ -10,7 +10,7 @@ import type {
   Target,
 } from "./api.js";
 import type { CallContext } from "./call-context.js";
-import { type Channel, makeClient } from "./client.js";
+import { type Channel, makeClient, within } from "./client.js";
 import { abortError } from "./client-call.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
 import type { AnyTopic, ServiceDefinition } from "./definition.js";
@@ -25,6 +25,7 @@ import { checkOpenOptions, limitsOf, type OpenOptions } from "./open-options.js"
 import type { Peer } from "./peer.js";
 import type { CallObserver } from "./server-call.js";
 import { Services } from "./services.js";
+import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import { TopicPublisher } from "./topic/publisher.js";
@@ -99,6 +100,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
         this.counters.callsHandled++;
       },
       onFailed: (error, call, isUnexpected) => this.#onHandlerFailed(error, call, isUnexpected),
+      onOneWayNotServed: () => {
+        this.counters.oneWayFailed++;
+      },
     };
   }
 
@@ -193,6 +197,10 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     const subscription: TopicSubscription = new TopicSubscription(topic, options.signal, () => {
       this.#subscriptions.delete(subscription);
     });
+    if (options.signal?.aborted === true) {
+      subscription.fail(abortError(options.signal));
+      return subscription as never;
+    }
     this.#subscriptions.add(subscription);
     const channel = this.#channel(options.from);
     const current = channel.current();
@@ -208,13 +216,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   }
 
   async connect(target: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Peer> {
-    const { signal } = options;
-    if (signal === undefined) return (await this.#connectTo(target)).peer!;
-    const aborted = new Promise<never>((_, reject) => {
-      if (signal.aborted) reject(abortError(signal));
-      signal.addEventListener("abort", () => reject(abortError(signal)), { once: true });
-    });
-    return (await Promise.race([this.#connectTo(target), aborted])).peer!;
+    const signals = options.signal === undefined ? [] : [options.signal];
+    const bounds = { deadlineMs: Number.POSITIVE_INFINITY, signals };
+    return (await within(this.host, bounds, this.#connectTo(target))).peer!;
   }
 
   on<E extends keyof EndpointEvents>(event: E, listener: EndpointEvents[E]): () => void {
@@ -349,6 +353,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     if (this.#closing !== undefined)
       connection.session.close(new IpcError("UNAVAILABLE", "this endpoint is closing"));
     await connection.ready;
+    // A peer that has no room for another link introduces itself, and says so at once.
+    const { closedBy } = connection.session;
+    if (closedBy !== undefined) throw withMaybeExecuted(closedBy, false);
     return connection;
   }
 
@@ -374,8 +381,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     });
     await Promise.race([allDrained, timedOut]);
     cancelTimer?.();
-    for (const { session } of connections)
-      session.close(new IpcError("UNAVAILABLE", "the peer closed its endpoint"));
+    const theirReason = new IpcError("UNAVAILABLE", "the peer closed its endpoint");
+    const ownReason = new IpcError("CANCELLED", "this endpoint was closed");
+    for (const { session } of connections) session.close(theirReason, ownReason);
     await Promise.all(connections.map(({ closed }) => closed));
     await this.#claim?.release();
   }

@@ -6,6 +6,9 @@ export interface QueueSource {
   onAbandoned(): void;
 }
 
+/** How many items that are taken may be kept before they are cut off. */
+const MAX_TAKEN = 32;
+
 interface Waiter<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void;
   readonly reject: (error: unknown) => void;
@@ -54,7 +57,12 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
       const value = this.#items[head]!;
       const bytes = this.#sizes[head]!;
       this.#head = head + 1;
-      if (this.#head === this.#items.length) {
+      if (this.#head > MAX_TAKEN && this.#head * 2 > this.#items.length) {
+        // What is taken must not live as long as the queue: a reader that is always behind never empties it.
+        this.#items = this.#items.slice(this.#head);
+        this.#sizes = this.#sizes.slice(this.#head);
+        this.#head = 0;
+      } else if (this.#head === this.#items.length) {
         this.#items = [];
         this.#sizes = [];
         this.#head = 0;

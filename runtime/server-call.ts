@@ -19,6 +19,8 @@ export interface CallObserver {
   onStarted(): void;
   /** The handler threw something other than an `IpcError`; or, in a one-way call, the call was not carried out. */
   onFailed(error: IpcError, call: CallContext, isUnexpected: boolean): void;
+  /** A one-way call came that nobody serves. */
+  onOneWayNotServed(): void;
 }
 
 /** One call that a peer makes: collects its requests, runs the handler, sends what it answers. */
@@ -103,7 +105,7 @@ export class ServerCall implements StreamReceiver, CallContext {
   sendHeader(): void {
     if (this.#isHeaderSent || this.#stream.isOneWay) return;
     this.#isHeaderSent = true;
-    this.#stream.sendHeaders(toWire(this.#header, this.#stream.session.peer!.limits.maxMetadataBytes));
+    this.#stream.sendHeaders(toWire(this.#header, this.#stream.session.peer?.limits));
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number, mayAlias: boolean): void {
@@ -226,13 +228,12 @@ export class ServerCall implements StreamReceiver, CallContext {
       }
       if (this.#cancelled !== undefined) await stopIteration(responses);
       else if (this.#header !== undefined) this.sendHeader();
+      const trailer = this.#trailer === undefined ? NO_METADATA : this.#wireTrailer();
+      this.#stream.finish(this.#cancelled, undefined, trailer, true);
     } catch (error) {
       if (this.#responses !== undefined) void stopIteration(this.#responses);
       this.#fail(error);
-      return;
     }
-    const trailer = this.#trailer === undefined ? NO_METADATA : this.#wireTrailer();
-    this.#stream.finish(this.#cancelled, undefined, trailer, true);
   }
 
   #trySend(response: unknown): boolean {
@@ -262,8 +263,8 @@ export class ServerCall implements StreamReceiver, CallContext {
     try {
       if (this.#header !== undefined) this.sendHeader();
       const trailer = this.#trailer ?? error.metadata;
-      const limit = this.#stream.session.peer!.limits.maxMetadataBytes;
-      this.#stream.finish(this.#cancelled ?? error, undefined, toWire(trailer, limit), true);
+      const { peer } = this.#stream.session;
+      this.#stream.finish(this.#cancelled ?? error, undefined, toWire(trailer, peer?.limits), true);
     } catch {
       // Metadata beyond the peer's limit is given up: that the call failed matters more.
       this.#stream.finish(this.#cancelled ?? error, undefined, NO_METADATA, true);
@@ -278,7 +279,7 @@ export class ServerCall implements StreamReceiver, CallContext {
   }
 
   #wireTrailer(): readonly WireMetadata[] {
-    return toWire(this.#trailer, this.#stream.session.peer!.limits.maxMetadataBytes);
+    return toWire(this.#trailer, this.#stream.session.peer?.limits);
   }
 }
 

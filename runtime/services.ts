@@ -63,7 +63,8 @@ export class Services {
     }
     for (const [name, value] of Object.entries(handlers)) {
       // What is no function may be the state of an object whose methods are the handlers.
-      if (!known.has(name) && typeof value === "function") throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
+      if (!known.has(name) && typeof value === "function")
+        throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
     }
     this.#typeNames.add($typeName);
     for (const [name, served] of added) this.#served.set(name, served);
@@ -91,6 +92,7 @@ export class Services {
   ): StreamReceiver | undefined {
     const served = this.#served.get(method);
     if (served !== undefined) return served.accept(connection, stream, metadata, observer);
+    if (stream.isOneWay) observer.onOneWayNotServed();
     const service = method.slice(0, method.lastIndexOf("/"));
     const what = this.#typeNames.has(service) ? "no handler for the method" : "no such service or topic here";
     stream.finish(new IpcError("UNIMPLEMENTED", `${method}: ${what}`), undefined, NO_METADATA, false);

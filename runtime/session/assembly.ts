@@ -10,18 +10,16 @@ export interface Assembly {
   readonly lost: number;
 }
 
-const FIRST_BYTES = 131_072;
-
 /** The state before the first part. */
 export function beginAssembly(isOpening: boolean, keyId: number, seq: number, lost: number): Assembly {
-  return { bytes: new Uint8Array(FIRST_BYTES), length: 0, isOpening, keyId, seq, lost };
+  return { bytes: new Uint8Array(0), length: 0, isOpening, keyId, seq, lost };
 }
 
 /** Adds a part. */
 export function appendPart(assembly: Assembly, bytes: Uint8Array, start: number, end: number): void {
   const length = assembly.length + end - start;
   if (length > assembly.bytes.length) {
-    const grown = new Uint8Array(Math.max(length, assembly.bytes.length * 2));
+    const grown = new Uint8Array(length * 2);
     grown.set(assembly.bytes.subarray(0, assembly.length));
     assembly.bytes = grown;
   }

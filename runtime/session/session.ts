@@ -2,7 +2,7 @@ import type { Link, LinkEnd, LinkReceiver } from "../../transports/transport.js"
 import { IpcError } from "../error.js";
 import type { Limits } from "../limits.js";
 import type { WireHello, WireLimits } from "../wire/hello.js";
-import { encodeHello } from "../wire/hello.js";
+import { DEFAULT_WIRE_LIMITS, encodeHello } from "../wire/hello.js";
 import { Feature, Flag, PROTOCOL_VERSION } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import { Deadlines } from "./deadlines.js";
@@ -132,6 +132,11 @@ export class Session implements LinkReceiver {
     return this.#pendingResponseBytes > this.config.limits.maxPendingResponseBytes;
   }
 
+  /** The largest header that the peer accepts, in bytes. */
+  get peerHeaderBytes(): number {
+    return this.peer?.limits.maxHeaderBytes ?? DEFAULT_WIRE_LIMITS.maxHeaderBytes;
+  }
+
   /** The peer's limits. Throws where no stream can be opened now. */
   checkOpenable(): WireLimits {
     if (this.closedBy !== undefined) throw withMaybeExecuted(this.closedBy, false);
@@ -178,16 +183,21 @@ export class Session implements LinkReceiver {
     this.isDraining = true;
     this.#drainLast = this.lastPeerStreamId;
     this.#failQueued(new IpcError("UNAVAILABLE", "this endpoint is closing"));
+    // A peer that has not introduced itself has opened nothing, and is not told.
+    if (this.peer === undefined) this.#drainSent = true;
     this.handler.onDirty();
     this.#checkDrained();
   }
 
-  /** Ends the session with a reason, which the peer is told as far as there is room. */
-  close(reason: IpcError): void {
+  /**
+   * Ends the session with a reason, which the peer is told as far as there is room. `ownReason`: what this side is told,
+   * where that differs.
+   */
+  close(reason: IpcError, ownReason: IpcError = reason): void {
     if (this.closedBy !== undefined) return;
-    if (this.#helloSent) this.output.close(statusOf(reason));
+    if (this.#helloSent) this.output.close(statusOf(reason, this.peerHeaderBytes));
     this.link.close();
-    this.#end(reason);
+    this.#end(ownReason);
   }
 
   /** A frame that the peer may not send. The link ends; the peer is told why. */

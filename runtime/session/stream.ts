@@ -109,6 +109,8 @@ export class Stream {
     return (
       this.session.isOpen &&
       (this.opened || !this.isCaller) &&
+      !this.finished &&
+      this.cancelled === undefined &&
       this.#fragmented === undefined &&
       this.#pendingHeaders === undefined &&
       this.#pendingEnd === undefined &&
@@ -158,9 +160,11 @@ export class Stream {
     return this.session.output.data(this.id, Flag.LAST, 0, 0, 0, undefined) || this.#refuse(false);
   }
 
-  /** Callee of a topic: says what a key id stands for. */
+  /** Callee of a topic: says what a key id stands for. Needs no credit. */
   tryAnnounceKey(keyId: number, key: Payload): boolean {
-    if (!this.canSend) return this.#refuse(true);
+    if (!this.session.isOpen || this.#pendingHeaders !== undefined || this.#fragmented !== undefined) {
+      return this.#refuse(false);
+    }
     return this.session.output.key(this.id, keyId, key) || this.#refuse(false);
   }
 
@@ -198,7 +202,7 @@ export class Stream {
       return;
     }
     const flags = wasStarted ? 0 : Flag.NOT_STARTED;
-    const status = error === undefined ? undefined : statusOf(error);
+    const status = error === undefined ? undefined : statusOf(error, this.session.peerHeaderBytes);
     const session = this.session;
     if (!session.isOpen) {
       this.finished = true;
@@ -263,6 +267,8 @@ export class Stream {
     if (this.cancelled !== undefined) return;
     this.cancelled = reason;
     this.assembly = undefined;
+    // The caller ignores what still comes, so that the rest of a large message need not be sent.
+    this.#fragmented = undefined;
     this.#dropPendingResponse();
     this.receiver?.onCancel(reason);
   }
@@ -270,7 +276,7 @@ export class Stream {
   /** Caller: puts CANCEL on its way and drops what was not sent. */
   sendCancel(reason: IpcError): void {
     this.#fragmented = undefined;
-    const status = statusOf(reason);
+    const status = statusOf(reason, this.session.peerHeaderBytes);
     if (!this.session.output.cancel(this.id, status)) {
       this.#pendingCancel = status;
       this.session.wait(this);

@@ -21,6 +21,12 @@ interface Loss {
   seq: number;
 }
 
+/** A publication that waits, and how many of its key were lost between the one before and this one. */
+interface Queued {
+  readonly publication: PendingPublication;
+  readonly lost: number;
+}
+
 /**
  * One subscription, as its publisher sees it: what waits for the subscriber, what it lost, and the stream that leads to
  * it. What is in history when it joins comes first and does not count towards `depth`.
@@ -28,8 +34,8 @@ interface Loss {
 export class Subscriber implements StreamReceiver {
   readonly #stream: Stream;
   readonly #owner: SubscriberOwner;
-  readonly #snapshot = new Fifo<PendingPublication>();
-  readonly #queue = new Fifo<PendingPublication>();
+  readonly #snapshot = new Fifo<Queued>();
+  readonly #queue = new Fifo<Queued>();
   readonly #announced = new Set<number>();
   readonly #lost = new Map<KeyState, Loss>();
   #isEnding: IpcError | "well" | undefined;
@@ -53,31 +59,37 @@ export class Subscriber implements StreamReceiver {
   /** Confirms the subscription, and sends what the history holds for it. */
   begin(history: readonly PendingPublication[]): void {
     this.#stream.sendHeaders(NO_METADATA);
-    for (const publication of history) this.#snapshot.push(publication);
+    for (const publication of history) this.#snapshot.push({ publication, lost: 0 });
     this.onSendable();
   }
 
   /** Whether the payload could be handed over at once, without being kept. */
   sendNow(key: KeyState, seq: number, payload: Payload): boolean {
     if (this.#queue.length > 0 || this.#snapshot.length > 0) return false;
-    return this.#send(key, seq, payload);
+    return this.#send(key, seq, payload, 0);
   }
 
   /** Queues what could not be sent, by the topic's overflow rule. */
   enqueue(publication: PendingPublication): "queued" | "queuedDroppingOldest" | "dropped" {
+    const { overflow } = this.#owner.rules;
     if (this.hasRoom) {
-      this.#queue.push(publication);
+      // Where the oldest are dropped, what was lost came before all that waits, and the next one sent tells of it. Else
+      // it came after what waits, and before this one.
+      this.#queue.push({
+        publication,
+        lost: overflow === "dropOldest" ? 0 : this.#takeLost(publication.key),
+      });
       return "queued";
     }
-    switch (this.#owner.rules.overflow) {
+    switch (overflow) {
       case "dropOldest": {
-        const oldest = this.#queue.shift()!;
-        this.#countLost(oldest.key, oldest.seq);
-        this.#queue.push(publication);
+        const { publication: oldest } = this.#queue.shift()!;
+        this.#countLost(oldest.key, oldest.seq, 1);
+        this.#queue.push({ publication, lost: 0 });
         return "queuedDroppingOldest";
       }
       case "disconnect": {
-        this.#countLost(publication.key, publication.seq);
+        this.#countLost(publication.key, publication.seq, 1);
         const depth = this.#owner.rules.depth;
         this.end(
           new IpcError(
@@ -89,7 +101,7 @@ export class Subscriber implements StreamReceiver {
       }
       case "dropNewest":
       case "block":
-        this.#countLost(publication.key, publication.seq);
+        this.#countLost(publication.key, publication.seq, 1);
         return "dropped";
     }
   }
@@ -100,8 +112,9 @@ export class Subscriber implements StreamReceiver {
     this.#isEnding = how;
     if (how !== "well") {
       for (const queue of [this.#snapshot, this.#queue]) {
-        for (let next = queue.shift(); next !== undefined; next = queue.shift())
-          this.#countLost(next.key, next.seq);
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          this.#countLost(next.publication.key, next.publication.seq, 1 + next.lost);
+        }
       }
       // It receives nothing from now on, though its losses and its end may still wait for the link.
       this.#leave();
@@ -115,7 +128,7 @@ export class Subscriber implements StreamReceiver {
       return;
     }
     for (const [key, { count, seq }] of this.#lost) {
-      if (!this.#stream.trySendLost(key.id, seq, count)) return;
+      if (!this.#announce(key) || !this.#stream.trySendLost(key.id, seq, count)) return;
       this.#lost.delete(key);
     }
     if (this.#isEnding === undefined) {
@@ -155,32 +168,45 @@ export class Subscriber implements StreamReceiver {
     this.#owner.onGone(this);
   }
 
-  #sendQueue(queue: Fifo<PendingPublication>): boolean {
+  #sendQueue(queue: Fifo<Queued>): boolean {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-      if (!this.#send(next.key, next.seq, next.payload)) return false;
+      const { key, seq, payload } = next.publication;
+      if (!this.#send(key, seq, payload, next.lost)) return false;
       queue.shift();
     }
     return true;
   }
 
-  #send(key: KeyState, seq: number, payload: Payload): boolean {
-    const stream = this.#stream;
-    if (key.id !== 0 && !this.#announced.has(key.id)) {
-      if (!stream.tryAnnounceKey(key.id, key.encoded)) return false;
-      this.#announced.add(key.id);
-    }
-    const lost = this.#lost.size === 0 ? undefined : this.#lost.get(key);
-    if (!stream.trySend(payload, 0, key.id, seq, lost?.count ?? 0)) return false;
-    if (lost !== undefined) this.#lost.delete(key);
+  /** `lost`: what is known already to lie between the publication of the key before and this one. */
+  #send(key: KeyState, seq: number, payload: Payload, lost: number): boolean {
+    if (!this.#announce(key)) return false;
+    const loss = this.#lost.size === 0 ? undefined : this.#lost.get(key);
+    // What was lost after this publication is for a later one to tell.
+    const earlier = loss !== undefined && loss.seq < seq ? loss.count : 0;
+    if (!this.#stream.trySend(payload, 0, key.id, seq, lost + earlier)) return false;
+    if (earlier > 0) this.#lost.delete(key);
     return true;
   }
 
-  #countLost(key: KeyState, seq: number): void {
+  #announce(key: KeyState): boolean {
+    if (key.id === 0 || this.#announced.has(key.id)) return true;
+    if (!this.#stream.tryAnnounceKey(key.id, key.encoded)) return false;
+    this.#announced.add(key.id);
+    return true;
+  }
+
+  #takeLost(key: KeyState): number {
+    const count = this.#lost.get(key)?.count ?? 0;
+    if (count > 0) this.#lost.delete(key);
+    return count;
+  }
+
+  #countLost(key: KeyState, seq: number, count: number): void {
     const loss = this.#lost.get(key);
     if (loss === undefined) {
-      this.#lost.set(key, { count: 1, seq });
+      this.#lost.set(key, { count, seq });
     } else {
-      loss.count++;
+      loss.count += count;
       loss.seq = Math.max(loss.seq, seq);
     }
   }

@@ -48,7 +48,6 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
       if (signal !== undefined) this.#cancel(abortError(signal));
     };
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (signal?.aborted === true) this.#onAbort();
   }
 
   get received(): number {

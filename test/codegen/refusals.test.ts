@@ -1,0 +1,123 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  bufGenerate,
+  listFiles,
+  type Outcome,
+  packageVersion,
+  protoc,
+  repository,
+  run,
+  schemas,
+  withTemporaryDirectory,
+} from "./compile.js";
+
+const timeout = 60_000;
+const refusedRoot = join(schemas, "refused");
+
+/** Everything that the schemas in schemas/refused do wrong, in the order of their files and lines. */
+const refusals = `
+refused.proto:10:5: refused.v1.Refused/UnaryTopic: a topic is a server-streaming method, and this one is unary
+refused.proto:13:5: refused.v1.Refused/ClientStreamingTopic: a topic is a server-streaming method, and this one is client-streaming
+refused.proto:16:5: refused.v1.Refused/BidiTopic: a topic is a server-streaming method, and this one is bidi-streaming
+refused.proto:19:5: refused.v1.Refused/BadKey: the key's field refused.v1.WrongKey.list (refused.proto:78:3) is repeated; key fields are single scalars or enums
+refused.proto:19:5: refused.v1.Refused/BadKey: the key's field refused.v1.WrongKey.map (refused.proto:79:3) is a map; key fields are single scalars or enums
+refused.proto:19:5: refused.v1.Refused/BadKey: the key's field refused.v1.WrongKey.message (refused.proto:80:3) is a message; key fields are scalars or enums
+refused.proto:19:5: refused.v1.Refused/BadKey: the key's field refused.v1.WrongKey.member (refused.proto:82:5) is part of the oneof choice; key fields stand alone
+refused.proto:19:5: refused.v1.Refused/BadKey: the key's field refused.v1.WrongKey.implicit (refused.proto:84:3) has no presence, so that a filter cannot leave it unset; write \`optional\` before its type
+refused.proto:22:5: refused.v1.Refused/EmptyKey: the key refused.v1.OwnEmpty has no fields; a topic without a key takes google.protobuf.Empty
+refused.proto:25:5: refused.v1.Refused/OneWayReturns: a one-way method returns google.protobuf.Empty, and this one returns refused.v1.Message
+refused.proto:28:5: refused.v1.Refused/OneWayStreams: a one-way method streams nothing, and this one is client-streaming
+refused.proto:31:5: refused.v1.Refused/Both: a method is either a topic or one-way, not both
+refused.proto:35:5: refused.v1.Refused/Deep: depth is 1048577, above the limit of 1048576
+refused.proto:38:5: refused.v1.Refused/LongHistory: history is 9, above depth, which is 8
+refused.proto:44:5: refused.v1.Refused/LongHistoryOfDefaultDepth: history is 65, above depth, which is 64
+refused.proto:47:5: refused.v1.Refused/NegativeTimeout: block_timeout is negative (-1 seconds, 0 nanos)
+refused.proto:52:5: refused.v1.Refused/NegativeNanos: block_timeout is negative (0 seconds, -1 nanos)
+refused.proto:57:5: refused.v1.Refused/EternalTimeout: block_timeout is 2147484000 ms, above the limit of 2147483647 ms
+refused.proto:62:5: refused.v1.Refused/UnknownOverflow: overflow is 9, which is no value of protoipc.v1.Overflow
+required.proto:9:5: refused.v1.RefusedToo/RequiredKey: the key's field refused.v1.Outer.Key.name (required.proto:15:5) is required, so that a filter cannot leave it unset; write \`optional\` before its type
+`
+  .trim()
+  .split("\n");
+
+async function generate(
+  root: string,
+  files: readonly string[],
+  options: readonly string[],
+): Promise<Outcome> {
+  return await withTemporaryDirectory(async (out) => {
+    const outcome = await protoc([root], files, [{ plugin: "protoipc", out, options }]);
+    expect(listFiles(out)).toEqual(outcome.exitCode === 0 ? expect.anything() : []);
+    return outcome;
+  });
+}
+
+describe("schemas that are refused", () => {
+  test("every problem is named at once, with its place", { timeout }, async () => {
+    const { exitCode, stderr } = await generate(refusedRoot, ["refused.proto", "required.proto"], []);
+    expect(exitCode).not.toBe(0);
+    const lines = stderr.split("\n");
+    expect(lines[0]).toBe(`protoc-gen-protoipc: ${refusals.length} problems`);
+    expect(lines.slice(1, refusals.length + 1)).toEqual(refusals);
+  });
+
+  test("one problem is one", { timeout }, async () => {
+    const { stderr } = await generate(refusedRoot, ["required.proto"], []);
+    expect(stderr.split("\n").slice(0, 2)).toEqual(["protoc-gen-protoipc: 1 problem", refusals.at(-1)]);
+  });
+
+  test("buf shows the same lines", { timeout }, async () => {
+    await withTemporaryDirectory(async (out) => {
+      const { exitCode, stderr } = await bufGenerate(refusedRoot, [{ plugin: "protoipc", out, options: [] }]);
+      expect(exitCode).not.toBe(0);
+      // The two compilers say that an option begins at different columns.
+      const withoutColumn = (line: string) => line.replace(/^(\S+:\d+):\d+: /, "$1: ");
+      expect(stderr.split("\n").map(withoutColumn)).toEqual(
+        expect.arrayContaining(refusals.map(withoutColumn)),
+      );
+    });
+  });
+
+  test("what is only imported is not checked", { timeout }, async () => {
+    const { exitCode, stderr } = await generate(join(schemas, "importing"), ["importing.proto"], []);
+    expect(stderr).toBe("");
+    expect(exitCode).toBe(0);
+  });
+});
+
+describe("options", () => {
+  const kinds = (...options: string[]) => generate(join(schemas, "good"), ["kinds.proto"], options);
+
+  test("an unknown option is named, with the nearest one and all of them", { timeout }, async () => {
+    const { exitCode, stderr } = await kinds("target=ts", "mesages=ts-proto");
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain(
+      'protoc-gen-protoipc: invalid option "mesages=ts-proto": there is no option "mesages", did you mean "messages"?; known options: messages, target, import_extension, ',
+    );
+  });
+
+  test("an option that resembles none is suggested none", { timeout }, async () => {
+    const { stderr } = await kinds("verbosity=9");
+    expect(stderr).toContain('there is no option "verbosity"; known options: messages, ');
+  });
+
+  test("an unknown value is named", { timeout }, async () => {
+    const { exitCode, stderr } = await kinds("messages=ts_proto");
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain(
+      'messages is "ts_proto", did you mean "ts-proto"?; known values: protobuf-es, ts-proto',
+    );
+  });
+
+  test("messages=protobuf-es is the default", { timeout }, async () => {
+    const { exitCode } = await kinds("messages=protobuf-es");
+    expect(exitCode).toBe(0);
+  });
+});
+
+test("--version tells the version of the package", { timeout }, async () => {
+  const plugin = join(repository, "codegen/bin/protoc-gen-protoipc");
+  const { stdout } = await run(process.execPath, [plugin, "--version"]);
+  expect(stdout).toBe(`protoc-gen-protoipc ${packageVersion("codegen/package.json")}\n`);
+});
