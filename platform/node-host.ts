@@ -4,6 +4,9 @@ import { performance } from "node:perf_hooks";
 import type { Host } from "../runtime/host.js";
 import { VERSION } from "./version.js";
 
+/** 24 days: what is longer, Node would run at once. */
+const MAX_DELAY_MS = 2_147_483_647;
+
 /** The clock's identity, as Linux shows it; empty where it does not. */
 function readClock(): Host["clock"] {
   const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
@@ -23,7 +26,7 @@ export function nodeHost(): Host {
   host ??= {
     now: () => performance.now(),
     setTimer(run, delayMs) {
-      const timer = setTimeout(run, delayMs);
+      const timer = setTimeout(run, Math.min(delayMs, MAX_DELAY_MS));
       timer.unref();
       return () => clearTimeout(timer);
     },

@@ -8,15 +8,17 @@ import type { Peer } from "./peer.js";
 /** Whom a client or subscription talks to: an address ("market", "unix:market", "memory:market") or a connected peer. */
 export type Target = string | Peer;
 
+/** How a service is served. */
 export interface ServeOptions {
   /** Around every handler of this service, the first one outermost, inside those of the endpoint. */
   readonly interceptors?: readonly Interceptor[] | undefined;
 }
 
+/** What holds for every call of a client. */
 export interface ClientOptions {
   /** Around every call of this client, the first one outermost, inside those of the endpoint. */
   readonly interceptors?: readonly Interceptor[] | undefined;
-  /** The `timeoutMs` of calls that give none. */
+  /** The `timeoutMs` of calls that give none, in milliseconds, above 0. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -34,24 +36,31 @@ export interface PublishResult {
   readonly dropped: number;
 }
 
+/** What `ready` of a publisher waits for, and how long. */
 export interface ReadyOptions {
-  /** How many subscribers to wait for. */
+  /** How many subscribers to wait for, a whole number from 0. */
   readonly subscribers: number;
+  /** Ends the wait when it aborts: `ready` rejects with CANCELLED. */
   readonly signal?: AbortSignal | undefined;
-  /** Rejects with DEADLINE_EXCEEDED after so long. */
+  /** Rejects with DEADLINE_EXCEEDED after so many milliseconds. Without it `ready` may wait for ever. */
   readonly timeoutMs?: number | undefined;
 }
 
+/** How long `publishWhenReady` waits. */
 export interface PublishOptions {
-  /** Bounds the wait for room, besides the topic's `block_timeout`. */
+  /** Bounds the wait for room in milliseconds, besides the topic's `block_timeout`. */
   readonly timeoutMs?: number | undefined;
+  /** Ends the wait when it aborts: the publication is not made, and the promise rejects with CANCELLED. */
   readonly signal?: AbortSignal | undefined;
 }
 
 interface PublisherBase extends AsyncDisposable {
   /** The subscribers at this moment. */
   readonly subscribers: number;
-  /** Resolves when so many are subscribed. What is published after that reaches each of them, or is counted as lost. */
+  /**
+   * Resolves when so many are subscribed. What is published after that reaches each of them, or is counted as lost.
+   * Rejects with `IpcError` DEADLINE_EXCEEDED, CANCELLED (also by `close`), or a `TypeError` for a number that cannot be.
+   */
   ready(options: ReadyOptions): Promise<void>;
   /** Sends what is queued, then ends every subscription well. Idempotent. */
   close(): Promise<void>;
@@ -62,10 +71,14 @@ export interface KeyedPublisher<Key, Message> extends PublisherBase {
   /**
    * Publishes and never waits. Where a queue is full, the topic's overflow rule decides; with "block" the subscriber
    * loses this message. Throws `IpcError` INVALID_ARGUMENT for a key that does not set every field, RESOURCE_EXHAUSTED
-   * for a message above the limit or a key beyond `maxKeys`.
+   * for a message above `maxMessageBytes` or a key beyond `maxKeys`, FAILED_PRECONDITION after `close`.
    */
   publish(key: Key, message: Message): PublishResult;
-  /** As `publish`, after waiting for room where the topic's overflow is "block". Publications keep their order. */
+  /**
+   * As `publish`, after waiting for room where the topic's overflow is "block"; with another it does not wait.
+   * Publications keep their order. A subscriber that has no room after `block_timeout` loses the message. Rejects as
+   * `publish` throws, and with `IpcError` DEADLINE_EXCEEDED or CANCELLED as the options say: then nothing is published.
+   */
   publishWhenReady(key: Key, message: Message, options?: PublishOptions): Promise<PublishResult>;
 }
 
@@ -77,10 +90,11 @@ export interface UnkeyedPublisher<Message> extends PublisherBase {
   publishWhenReady(message: Message, options?: PublishOptions): Promise<PublishResult>;
 }
 
+/** Where a subscription leads. */
 export interface SubscribeOptions {
   /** The publisher's address, or a connected peer. */
   readonly from: Target;
-  /** Ends the subscription when it aborts. */
+  /** Ends the subscription when it aborts; the loop over it then throws CANCELLED. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -88,19 +102,28 @@ export interface SubscribeOptions {
 export interface Publication<Key, Message> {
   /** The key, whole; shared by all publications of the same key. `undefined` for an unkeyed topic. */
   readonly key: Key;
+  /** The message, decoded. */
   readonly message: Message;
   /** Its number among the publisher's publications of this key, from 1. */
   readonly seq: number;
   /** How many publications of this key were lost between the one before and this one. */
   readonly lost: number;
+  /** Who published it. Its `incarnation` tells a restarted publisher, whose numbers begin anew, from the one before. */
   readonly publisher: Peer;
 }
 
-/** Publications as they come. Iterate it once; `break` ends the subscription. */
+/**
+ * Publications as they come. Iterate it once; `break` ends the subscription. The loop ends when the publisher closes, and
+ * throws `IpcError` where it cannot go on: UNAVAILABLE when the publisher is not there or its link is lost,
+ * RESOURCE_EXHAUSTED when it found this subscriber too slow, CANCELLED when `signal` aborted.
+ */
 export interface Subscription<Key, Message>
   extends AsyncIterable<Publication<Key, Message>>,
     AsyncDisposable {
-  /** Resolves when the publisher has confirmed: nothing published from now on is missed unnoticed. */
+  /**
+   * Resolves when the publisher has confirmed: nothing published from now on is missed unnoticed. Rejects with the
+   * `IpcError` that the loop throws.
+   */
   ready(): Promise<void>;
   /** How many publications were received. */
   readonly received: number;
@@ -110,6 +133,7 @@ export interface Subscription<Key, Message>
   close(): Promise<void>;
 }
 
+/** What `on` listens to. What a listener throws becomes a process warning. */
 export interface EndpointEvents {
   /** A link is up and introduced, whoever dialled. */
   peerConnected: (peer: Peer) => void;
@@ -124,7 +148,7 @@ export interface EndpointEvents {
   linkRejected: (reason: IpcError) => void;
 }
 
-/** Counts of an endpoint. */
+/** Counts of an endpoint, all from 0. */
 export interface Counters {
   /** Calls whose handlers were started, one-way ones among them. */
   callsHandled: number;
@@ -136,6 +160,7 @@ export interface Counters {
   linksRejected: number;
 }
 
+/** The publisher of a topic, such as `PublisherOf<typeof Market.quotes>`. */
 export type PublisherOf<T> =
   T extends KeyedTopic<infer K, infer _KS, infer M, infer _MS>
     ? KeyedPublisher<K, M>
@@ -149,31 +174,47 @@ export interface Endpoint extends AsyncDisposable {
   readonly name: string;
   /** Where it listens, one address per transport, such as "unix:market"; empty for an anonymous endpoint. */
   readonly addresses: readonly string[];
+  /** The limits that hold, with the defaults where `open` said nothing. */
   readonly limits: Limits;
   /** What has happened since `open`. */
   readonly counters: Readonly<Counters>;
   /** The peers connected at this moment. */
   readonly peers: readonly Peer[];
 
-  /** Serves a service to every peer. A method without a handler answers UNIMPLEMENTED. Throws if already served. */
+  /**
+   * Serves a service to every peer. A method without a handler answers UNIMPLEMENTED. Throws `IpcError` ALREADY_EXISTS
+   * if the service is served already, FAILED_PRECONDITION after `close`, and a `TypeError` for a handler that is no
+   * function or has the name of no method.
+   */
   serve<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     handlers: Partial<Handlers>,
     options?: ServeOptions,
   ): void;
 
-  /** A client of a service at `target`. Dials on the first call, and again after the link was lost. */
+  /**
+   * A client of a service at `target`. Dials on the first call, and again after the link was lost; a client of a peer
+   * uses its link and no other. Throws `IpcError` INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a
+   * peer that is none of this endpoint's.
+   */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     target: Target,
     options?: ClientOptions,
   ): Client;
 
-  /** Publishes a topic from this endpoint. One publisher per topic and endpoint. */
+  /**
+   * Publishes a topic from this endpoint. One publisher per topic and endpoint: rejects with `IpcError` ALREADY_EXISTS
+   * where there is one, FAILED_PRECONDITION after `close`.
+   */
   publisher<K, KS, M, MS>(topic: KeyedTopic<K, KS, M, MS>): Promise<KeyedPublisher<K, M>>;
   publisher<K, KS, M, MS>(topic: UnkeyedTopic<K, KS, M, MS>): Promise<UnkeyedPublisher<M>>;
 
-  /** Subscribes to a topic. The filter is a template: it matches keys that are equal in every field that it sets. */
+  /**
+   * Subscribes to a topic. The filter is a template: it matches keys that are equal in every field that it sets, so
+   * that `{}` matches all. Dials if need be; that the publisher is not there is told by the subscription. Throws a
+   * `TypeError` without `from`, `IpcError` INVALID_ARGUMENT for an address that cannot be.
+   */
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,
@@ -184,7 +225,11 @@ export interface Endpoint extends AsyncDisposable {
     options: SubscribeOptions,
   ): Subscription<undefined, MS>;
 
-  /** Dials now, and resolves with the peer when it has introduced itself. Calls to the same address share the link. */
+  /**
+   * Dials now, and resolves with the peer when it has introduced itself. Calls to the same address share the link.
+   * Rejects with `IpcError`: UNAVAILABLE where nobody is there, INVALID_ARGUMENT for an address that cannot be,
+   * PERMISSION_DENIED, DEADLINE_EXCEEDED when the peer does not introduce itself, CANCELLED when `signal` aborts.
+   */
   connect(target: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Peer>;
 
   /** Listens to an event; the function returned stops that. */

@@ -4,6 +4,7 @@ import type { Peer } from "./peer.js";
 
 /** What a handler knows of the call that it handles. */
 export interface CallContext {
+  /** What is called. */
   readonly method: AnyMethod | AnyTopic;
   /** Aborts when the caller cancels, the deadline passes or the link is lost. `signal.reason` is an `IpcError`. */
   readonly signal: AbortSignal;

@@ -7,7 +7,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** After how many milliseconds the call fails with DEADLINE_EXCEEDED, above 0. Without it a call may take for ever. */
   readonly timeoutMs?: number | undefined;
-  /** Request metadata. */
+  /** Request metadata. The call rejects with RESOURCE_EXHAUSTED where it is above the peer's `maxMetadataBytes`. */
   readonly metadata?: MetadataInit | undefined;
   /** Called with the response metadata, if any, before the first response message. */
   readonly onHeader?: ((header: Metadata) => void) | undefined;

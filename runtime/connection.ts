@@ -7,6 +7,7 @@ import { Session, type SessionHandler } from "./session/session.js";
 import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
+import { StartQueue } from "./start-queue.js";
 import type { WireHello } from "./wire/hello.js";
 import type { WireMetadata } from "./wire/metadata.js";
 
@@ -33,6 +34,8 @@ export interface ConnectionOwner {
 export class Connection implements SessionHandler {
   readonly owner: ConnectionOwner;
   readonly session: Session;
+  /** The handlers of the peer's calls that are to be started. */
+  readonly handlers: StartQueue;
   /** Resolves when the peer has introduced itself. */
   readonly ready: Promise<Peer>;
   /** Resolves when nothing is in flight after `drain`, or the connection is closed. */
@@ -43,13 +46,13 @@ export class Connection implements SessionHandler {
   #isFlushDue = false;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
-  #held: (() => void)[] = [];
   readonly #onReady: (peer: Peer) => void;
   readonly #onNotReady: (reason: IpcError) => void;
   readonly #onDrained: () => void;
   readonly #onClosed: (reason: IpcError) => void;
   readonly #flush = (): void => {
     this.#isFlushDue = false;
+    this.handlers.endTurn();
     this.session.flush();
   };
 
@@ -73,6 +76,9 @@ export class Connection implements SessionHandler {
     const { clock, implementation, pid } = host;
     const config = { side, limits, name, implementation, incarnation, pid, clock, now: () => host.now() };
     this.session = new Session(link, config, this);
+    const pendingBytes = (): number => this.session.pendingResponseBytes;
+    const atEndOfTurn = (run: () => void): void => host.atEndOfTurn(run);
+    this.handlers = new StartQueue({ pendingBytes, atEndOfTurn }, limits.maxPendingResponseBytes);
   }
 
   start(): void {
@@ -83,12 +89,6 @@ export class Connection implements SessionHandler {
   get isUsable(): boolean {
     const { session } = this;
     return session.isOpen && !session.isPeerDraining && !session.isDraining;
-  }
-
-  /** Runs a handler now or, while too many responses wait for the peer, when they have left. */
-  startHandler(run: () => void): void {
-    if (this.#held.length > 0 || this.session.isCongested) this.#held.push(run);
-    else run();
   }
 
   onReady(hello: WireHello): void {
@@ -115,15 +115,7 @@ export class Connection implements SessionHandler {
   }
 
   onUncongested(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (let i = 0; i < held.length; i++) {
-      if (this.session.isCongested) {
-        this.#held = [...held.slice(i), ...this.#held];
-        return;
-      }
-      held[i]!();
-    }
+    this.handlers.resume();
   }
 
   onDrained(): void {
@@ -132,10 +124,8 @@ export class Connection implements SessionHandler {
 
   onClosed(reason: IpcError): void {
     this.#cancelTimer?.();
-    const held = this.#held;
-    this.#held = [];
     // Their streams are cancelled; each sees that and does not start.
-    for (const run of held) run();
+    this.handlers.release();
     // Where that tells of anything, no call was sent over the link yet.
     this.#onNotReady(withMaybeExecuted(reason, false));
     this.#onDrained();

@@ -370,11 +370,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     this.#listeners = [];
     // Nobody new comes in; what has begun is finished; then the name is free.
     await Promise.all(listeners.map((listener) => listener.close()));
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
-    await Promise.all([...this.#publishers].map((publisher) => publisher.close()));
     const connections = [...this.#connections];
+    // Refused from now on, and not only when every subscriber has read what waits for it.
     for (const { session } of connections) session.drain();
-    const allDrained = Promise.all(connections.map(({ drained }) => drained));
+    const allDrained = Promise.all([
+      ...[...this.#subscriptions].map((subscription) => subscription.close()),
+      ...[...this.#publishers].map((publisher) => publisher.close()),
+      ...connections.map(({ drained }) => drained),
+    ]);
     let cancelTimer: (() => void) | undefined;
     const timedOut = new Promise<void>((resolve) => {
       cancelTimer = this.host.setTimer(resolve, this.#drainTimeoutMs);

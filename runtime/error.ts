@@ -10,9 +10,13 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
+/** What an error may carry beside its code and message. `cause` stays in this process. */
 export interface IpcErrorOptions extends ErrorOptions {
+  /** Typed details, which the peer receives. None unless said. */
   readonly details?: readonly ErrorDetail[] | undefined;
+  /** Trailing metadata, which the peer receives where the handler has set none in `call.trailer`. */
   readonly metadata?: Metadata | undefined;
+  /** As `IpcError.maybeExecuted`; false unless said. A peer judges for itself. */
   readonly maybeExecuted?: boolean | undefined;
 }
 
@@ -24,9 +28,11 @@ const BRAND = Symbol.for("protoipc.v1.IpcError");
  */
 export class IpcError extends Error {
   override readonly name: string = "IpcError";
+  /** What kind of failure it is. */
   readonly code: Code;
   /** The message without the code in front. */
   readonly rawMessage: string;
+  /** Typed details, encoded; `findDetails` decodes them. */
   readonly details: readonly ErrorDetail[];
   /** Trailing metadata of the call that failed. */
   readonly metadata: Metadata | undefined;
@@ -36,6 +42,7 @@ export class IpcError extends Error {
    */
   readonly maybeExecuted: boolean;
 
+  /** `message` is for developers, and travels to the peer when a handler throws the error: no secrets, no paths. */
   constructor(code: Code, message: string, options: IpcErrorOptions = {}) {
     super(
       message === "" ? code : `${code}: ${message}`,
@@ -63,7 +70,10 @@ export class IpcError extends Error {
     return found;
   }
 
-  /** Makes an `IpcError` of anything thrown; one that is already such stays the same object. */
+  /**
+   * Makes an `IpcError` of anything thrown; one that is already such stays the same object. What `AbortSignal`s throw
+   * becomes CANCELLED or DEADLINE_EXCEEDED, all else `code`, with `reason` as its cause.
+   */
   static from(reason: unknown, code: Code = "UNKNOWN"): IpcError {
     if (isIpcError(reason)) return reason;
     if (reason instanceof Error && (reason.name === "AbortError" || reason.name === "TimeoutError")) {
@@ -73,6 +83,7 @@ export class IpcError extends Error {
     return new IpcError(code, reason instanceof Error ? reason.message : String(reason), { cause: reason });
   }
 
+  /** Makes `instanceof` recognise errors of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && BRAND in value;
   }

@@ -4,10 +4,12 @@ import type { Metadata } from "./metadata.js";
 
 /** A call as interceptors see it. To change it, hand a changed copy to `next`. */
 export interface InterceptedRequest {
+  /** Whether the call is made here or handled here. */
   readonly side: "client" | "server";
   readonly method: AnyMethod;
   /** Request metadata; on the client it may be added to before `next`. */
   readonly metadata: Metadata;
+  /** The `signal` option on the client; what `call.signal` is on the server. */
   readonly signal: AbortSignal | undefined;
   /** Milliseconds until the deadline, as of the call of the interceptor. */
   readonly timeoutMs: number | undefined;
@@ -27,6 +29,7 @@ export interface InterceptedResponse {
   readonly messages: Messages;
 }
 
+/** The messages of one direction of a call, decoded. */
 export type Messages =
   | { readonly kind: "one"; readonly message: unknown }
   | { readonly kind: "many"; readonly stream: AsyncIterable<unknown> };

@@ -1,12 +1,18 @@
-/** Every limit of an endpoint. Each is part of the protocol or named in the error that it causes. */
+/**
+ * Every limit of an endpoint. Each is part of the protocol or named in the error that it causes. All are whole numbers
+ * from 1 to 2,147,483,647 unless another range is given; `open` throws a `TypeError` for others.
+ */
 export interface Limits {
-  /** The largest message, encoded, in bytes. From 1 KiB to 1 GiB. */
+  /** The largest message that is accepted, encoded, in bytes. From 1,024 (1 KiB) to 1,073,741,824 (1 GiB). */
   readonly maxMessageBytes: number;
-  /** The largest frame without its payload, in bytes. */
+  /** The largest frame without its payload that is accepted, in bytes. From 1,024. */
   readonly maxHeaderBytes: number;
-  /** The largest metadata of one frame: the sum of the bytes of keys and values. */
+  /** The largest metadata of one frame that is accepted: the sum of the bytes of keys and values. */
   readonly maxMetadataBytes: number;
-  /** How many calls a peer may have in flight on one link. A cancelled call counts until its handler returns. */
+  /**
+   * How many calls a peer may have in flight on one link, subscriptions among them; further ones wait at the caller. A
+   * cancelled call counts until its handler returns.
+   */
   readonly maxCalls: number;
   /** How many bytes of first request messages a peer may have in flight on one link. */
   readonly callBytes: number;
@@ -24,13 +30,13 @@ export interface Limits {
   readonly oneWayMessages: number;
   /** The bytes of one-way calls of one link that may wait for their handlers. */
   readonly oneWayBytes: number;
-  /** How many keys one publisher may use, and one subscription may see. */
+  /** How many keys one publisher may use, and one subscription may see. At most 16,777,216. */
   readonly maxKeys: number;
   /** How many methods a peer may announce on one link. */
   readonly maxMethods: number;
-  /** How long a peer may take to introduce itself. */
+  /** How long a peer may take to introduce itself, in milliseconds. */
   readonly handshakeTimeoutMs: number;
-  /** How long a frame may take from its first byte to its last. */
+  /** How long a frame may take from its first byte to its last, in milliseconds. */
   readonly frameTimeoutMs: number;
   /** How many bytes may wait in a link for a peer that does not read, before senders wait. */
   readonly sendBufferBytes: number;
@@ -38,10 +44,11 @@ export interface Limits {
   readonly maxPendingResponseBytes: number;
   /** How many links may be accepted and not yet introduced, over the endpoint. */
   readonly maxHandshakes: number;
-  /** How many links may be accepted at a time. */
+  /** How many accepted links may be open at a time, over the endpoint. */
   readonly maxLinks: number;
 }
 
+/** The limits of an endpoint that sets none. */
 export const DEFAULT_LIMITS: Limits = {
   maxMessageBytes: 4_194_304,
   maxHeaderBytes: 65_536,
@@ -60,7 +67,7 @@ export const DEFAULT_LIMITS: Limits = {
   handshakeTimeoutMs: 10_000,
   frameTimeoutMs: 30_000,
   sendBufferBytes: 262_144,
-  maxPendingResponseBytes: 262_144,
+  maxPendingResponseBytes: 65_536,
   maxHandshakes: 64,
   maxLinks: 4_096,
 };

@@ -19,6 +19,7 @@ const TEXT_PATTERN = /^[\x20-\x7e]*$/;
 export class Metadata implements Iterable<readonly [string, MetadataValue]> {
   readonly #entries: (readonly [string, MetadataValue])[] = [];
 
+  /** With the entries given. Throws `IpcError` INVALID_ARGUMENT for a key or value that cannot travel. */
   constructor(init?: MetadataInit) {
     if (init === undefined) return;
     const pairs = Symbol.iterator in init ? init : Object.entries(init);
@@ -42,6 +43,7 @@ export class Metadata implements Iterable<readonly [string, MetadataValue]> {
     return this.#entries.filter(([name]) => name === wanted).map(([, value]) => value);
   }
 
+  /** Whether there is a value under the key. */
   has(key: string): boolean {
     return this.get(key) !== undefined;
   }
@@ -76,6 +78,7 @@ export class Metadata implements Iterable<readonly [string, MetadataValue]> {
     this.#entries.push([name, value]);
   }
 
+  /** Removes every value under the key. */
   delete(key: string): void {
     const wanted = key.toLowerCase();
     for (let i = this.#entries.length - 1; i >= 0; i--) {
@@ -83,6 +86,7 @@ export class Metadata implements Iterable<readonly [string, MetadataValue]> {
     }
   }
 
+  /** The entries in the order of their appending, keys in lower case. */
   [Symbol.iterator](): Iterator<readonly [string, MetadataValue]> {
     return this.#entries[Symbol.iterator]();
   }

@@ -9,15 +9,15 @@ export interface OpenOptions {
    * alone. Without a name it listens nowhere, and still serves the peers that it dials.
    */
   readonly name?: string | undefined;
-  /** Further addresses to listen on, by path: "unix:/run/app/market.sock". */
+  /** Further addresses to listen on, by absolute path: "unix:/run/app/market.sock". */
   readonly listen?: readonly string[] | undefined;
-  /** Limits that differ from `DEFAULT_LIMITS`. */
+  /** Limits that differ from `DEFAULT_LIMITS`. Each is checked against its range. */
   readonly limits?: Partial<Limits> | undefined;
   /** Around every call that this endpoint makes, the first one outermost. */
   readonly clientInterceptors?: readonly Interceptor[] | undefined;
   /** Around every handler of this endpoint, the first one outermost. */
   readonly serverInterceptors?: readonly Interceptor[] | undefined;
-  /** How long `close` waits for calls in flight and queued publications. 5,000 ms unless said. */
+  /** How long `close` waits for calls in flight and queued publications, in milliseconds from 0. 5,000 unless said. */
   readonly drainTimeoutMs?: number | undefined;
   /** Keeps apart endpoints of the same name. "default", or $PROTOIPC_DOMAIN, unless said. */
   readonly domain?: string | undefined;

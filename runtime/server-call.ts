@@ -61,7 +61,7 @@ export class ServerCall implements StreamReceiver, CallContext {
         onTaken: (bytes) => stream.consumed(bytes),
         onAbandoned: () => undefined,
       });
-      connection.startHandler(() => this.#start(this.#requests));
+      connection.handlers.start(() => this.#start(this.#requests));
     }
   }
 
@@ -125,7 +125,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       );
     } else {
       this.#isStarted = true;
-      this.#connection.startHandler(() => this.#start(request));
+      this.#connection.handlers.start(() => this.#start(request));
     }
   }
 
@@ -207,6 +207,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       const { session } = stream;
       const trailer = this.#trailer === undefined ? NO_METADATA : this.#wireTrailer();
       const payload = session.isOpen ? session.message.set(this.method.response, response) : undefined;
+      if (payload !== undefined) this.#connection.handlers.answered(payload.maxBytes);
       stream.finish(undefined, payload, trailer, true);
     } catch (error) {
       this.#fail(isIpcError(error) ? error : this.#unencodable(error));

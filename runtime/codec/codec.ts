@@ -7,6 +7,8 @@ export interface Codec<Init, Shape> {
    * `encodeInto` with the same message, so that a codec may keep what it has worked out.
    */
   maxSize(message: Init): number;
+  /** The message in memory of its own, for codecs that encode into such anyway: large messages are sent from there. */
+  encode?(message: Init): Uint8Array;
   /** Writes the message from `offset` on and returns the offset after its last byte. */
   encodeInto(message: Init, bytes: Uint8Array, offset: number): number;
   /**

@@ -41,6 +41,13 @@ function createCodec<Desc extends DescMessage>(
     return toBinary(schema, whole);
   };
 
+  const takeEncoded = (message: MessageInitShape<Desc>): Uint8Array => {
+    const encoded = sizedBytes !== undefined && sized === message ? sizedBytes : encode(message);
+    sized = undefined;
+    sizedBytes = undefined;
+    return encoded;
+  };
+
   return {
     typeName: schema.typeName,
     maxSize(message) {
@@ -48,10 +55,9 @@ function createCodec<Desc extends DescMessage>(
       sized = message;
       return sizedBytes.length;
     },
+    encode: takeEncoded,
     encodeInto(message, bytes, offset) {
-      const encoded = sizedBytes !== undefined && sized === message ? sizedBytes : encode(message);
-      sized = undefined;
-      sizedBytes = undefined;
+      const encoded = takeEncoded(message);
       bytes.set(encoded, offset);
       return offset + encoded.length;
     },

@@ -19,6 +19,13 @@ export function tsProto<T>(typeName: string, fns: TsProtoMessageFns<T>): Codec<T
   let sizedBytes: Uint8Array | undefined;
   const write = (message: T, writer: BinaryWriter) => fns.encode(message, writer);
 
+  const takeEncoded = (message: T): Uint8Array => {
+    const encoded = sizedBytes !== undefined && sized === message ? sizedBytes : writeBytes(write, message);
+    sized = undefined;
+    sizedBytes = undefined;
+    return encoded;
+  };
+
   return {
     typeName,
     maxSize(message) {
@@ -26,10 +33,9 @@ export function tsProto<T>(typeName: string, fns: TsProtoMessageFns<T>): Codec<T
       sized = message;
       return sizedBytes.length;
     },
+    encode: takeEncoded,
     encodeInto(message, bytes, offset) {
-      const encoded = sizedBytes !== undefined && sized === message ? sizedBytes : writeBytes(write, message);
-      sized = undefined;
-      sizedBytes = undefined;
+      const encoded = takeEncoded(message);
       bytes.set(encoded, offset);
       return offset + encoded.length;
     },

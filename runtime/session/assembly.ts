@@ -1,3 +1,5 @@
+import { releaseLargeBuffer, takeLargeBuffer } from "./large-buffers.js";
+
 /** A message of which only a part has arrived. */
 export interface Assembly {
   /** Grows as bytes arrive, never because a frame claims them. */
@@ -10,6 +12,9 @@ export interface Assembly {
   readonly lost: number;
 }
 
+/** Below this a message is put together in memory of its own: a peer that dribbles holds no more than it has sent. */
+const SMALL_BYTES = 16_384;
+
 /** The state before the first part. */
 export function beginAssembly(isOpening: boolean, keyId: number, seq: number, lost: number): Assembly {
   return { bytes: new Uint8Array(0), length: 0, isOpening, keyId, seq, lost };
@@ -19,10 +24,17 @@ export function beginAssembly(isOpening: boolean, keyId: number, seq: number, lo
 export function appendPart(assembly: Assembly, bytes: Uint8Array, start: number, end: number): void {
   const length = assembly.length + end - start;
   if (length > assembly.bytes.length) {
-    const grown = new Uint8Array(length * 2);
+    const grown = length <= SMALL_BYTES ? new Uint8Array(length * 2) : takeLargeBuffer(length * 2);
     grown.set(assembly.bytes.subarray(0, assembly.length));
+    releaseLargeBuffer(assembly.bytes);
     assembly.bytes = grown;
   }
   assembly.bytes.set(bytes.subarray(start, end), assembly.length);
   assembly.length = length;
+}
+
+/** The message has been read, or is not wanted. */
+export function endAssembly(assembly: Assembly): void {
+  releaseLargeBuffer(assembly.bytes);
+  assembly.bytes = new Uint8Array(0);
 }

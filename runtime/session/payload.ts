@@ -25,6 +25,14 @@ export class MessagePayload implements Payload {
   writeInto(bytes: Uint8Array, offset: number): number {
     return this.#codec!.encodeInto(this.#message, bytes, offset);
   }
+
+  /** The message in memory of its own. */
+  detach(): BytesPayload {
+    const codec = this.#codec!;
+    if (codec.encode !== undefined) return new BytesPayload(codec.encode(this.#message));
+    const bytes = new Uint8Array(this.maxBytes);
+    return new BytesPayload(bytes, 0, codec.encodeInto(this.#message, bytes, 0));
+  }
 }
 
 /** A payload that is encoded already, in memory that nobody changes. */
@@ -57,6 +65,7 @@ export class BytesPayload implements Payload {
 /** The payload in memory of its own, to be sent later. */
 export function detach(payload: Payload): BytesPayload {
   if (payload instanceof BytesPayload) return payload;
+  if (payload instanceof MessagePayload) return payload.detach();
   const bytes = new Uint8Array(payload.maxBytes);
   return new BytesPayload(bytes, 0, payload.writeInto(bytes, 0));
 }

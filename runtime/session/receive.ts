@@ -5,7 +5,7 @@ import { FIRST_OPTIONAL_KIND, Flag, Kind } from "../wire/kinds.js";
 import { metadataContentBytes, readMetadata, type WireMetadata } from "../wire/metadata.js";
 import { decodeStatus } from "../wire/status.js";
 import { WireError } from "../wire/wire-error.js";
-import { appendPart, beginAssembly } from "./assembly.js";
+import { appendPart, beginAssembly, endAssembly } from "./assembly.js";
 import type { Session } from "./session.js";
 import { errorOf } from "./status.js";
 import { NO_METADATA, Stream } from "./stream.js";
@@ -118,14 +118,16 @@ function onOpen(session: Session, head: FrameHead): void {
   takeCredit(session, head);
   const stream = acceptStream(session, head);
   if (head.payloadStart >= 0) countOpenBytes(session, stream, head.payloadEnd - head.payloadStart);
+  const isLast = isLastOf(stream, head);
   if (stream.deadlineMs <= session.config.now()) {
+    stream.lastSeen = isLast;
     stream.cancelled = new IpcError("DEADLINE_EXCEEDED", "the deadline passed before the call was started");
     stream.finish(stream.cancelled, undefined, NO_METADATA, false);
     return;
   }
   stream.receiver = session.handler.onOpen(stream, method, metadata);
-  if (head.payloadStart >= 0) receivePayload(session, stream, head, true);
-  if ((head.flags & Flag.LAST) !== 0) receiveLast(stream);
+  if (head.payloadStart >= 0 && !stream.finished) receivePayload(session, stream, head, true);
+  if (isLast) receiveLast(stream);
 }
 
 function methodOf(session: Session, head: FrameHead): string {
@@ -193,16 +195,27 @@ function onData(session: Session, head: FrameHead): void {
     return;
   }
   if (stream.isCaller ? stream.isOneWay : stream.lastSeen) throw new WireError("DATA after the last message");
-  if (stream.cancelled !== undefined) return;
   // Whoever is told of the message may end the stream, and the head is shared: what follows is read out first.
-  const isLast = (head.flags & Flag.LAST) !== 0 && !stream.isCaller;
+  const isLast = !stream.isCaller && isLastOf(stream, head);
+  if (stream.isOneWay && stream.finished) {
+    countOpenBytes(session, stream, Math.max(0, head.payloadEnd - head.payloadStart));
+    if (isLast) receiveLast(stream);
+    return;
+  }
+  if (stream.cancelled !== undefined) return;
   if (head.payloadStart >= 0) receivePayload(session, stream, head, false);
   if (isLast) receiveLast(stream);
 }
 
 function receiveLast(stream: Stream): void {
   stream.lastSeen = true;
-  stream.receiver?.onLast();
+  if (!stream.finished) stream.receiver?.onLast();
+  else if (stream.isOneWay) stream.session.forget(stream);
+}
+
+/** Whether no further request message follows; of a one-way call there is one alone. */
+function isLastOf(stream: Stream, head: FrameHead): boolean {
+  return (head.flags & Flag.LAST) !== 0 || (stream.isOneWay && (head.flags & Flag.MORE) === 0);
 }
 
 /** Takes a message or a part of one, of an OPEN or DATA frame. */
@@ -232,15 +245,9 @@ function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpe
   appendPart(assembly, bytes, payloadStart, payloadEnd);
   if (!isWhole) return;
   stream.assembly = undefined;
-  stream.receiver?.onMessage(
-    assembly.bytes,
-    0,
-    assembly.length,
-    true,
-    assembly.keyId,
-    assembly.seq,
-    assembly.lost,
-  );
+  const { length } = assembly;
+  stream.receiver?.onMessage(assembly.bytes, 0, length, false, assembly.keyId, assembly.seq, assembly.lost);
+  endAssembly(assembly);
 }
 
 /** Bytes of a call's first message are taken off the link's balance, not the stream's. */

@@ -127,6 +127,11 @@ export class Session implements LinkReceiver {
     return this.peer !== undefined && this.closedBy === undefined;
   }
 
+  /** The bytes of responses that wait for the peer: for credit, or for room in the link. */
+  get pendingResponseBytes(): number {
+    return this.#pendingResponseBytes;
+  }
+
   /** Whether so many responses wait for the peer that further calls should not be started. */
   get isCongested(): boolean {
     return this.#pendingResponseBytes > this.config.limits.maxPendingResponseBytes;
@@ -304,10 +309,12 @@ export class Session implements LinkReceiver {
   cancelStream(stream: Stream, reason: IpcError): void {
     this.#deadlines.remove(stream);
     if (stream.opened) {
-      stream.cancelled = reason;
-      stream.assembly = undefined;
-      stream.sendCancel(reason);
-      if (stream.isOneWay) this.forget(stream);
+      // A one-way call that has begun is sent whole: so the peer gives back the credit that it took.
+      if (!stream.isOneWay) {
+        stream.cancelled = reason;
+        stream.assembly = undefined;
+        stream.sendCancel(reason);
+      }
     } else {
       this.opener.unqueue(stream);
     }
@@ -324,10 +331,11 @@ export class Session implements LinkReceiver {
   peerDrains(lastStreamId: number): void {
     this.isPeerDraining = true;
     const reason = new IpcError("UNAVAILABLE", "the peer is closing and did not start the call");
+    // First, so that no slot that becomes free opens one of them.
+    this.#failQueued(reason);
     for (const stream of this.streams.all()) {
       if (stream.isCaller && stream.id > lastStreamId) this.endStream(stream, reason, NO_METADATA);
     }
-    this.#failQueued(reason);
     this.handler.onPeerDraining();
   }
 

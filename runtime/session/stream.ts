@@ -198,7 +198,8 @@ export class Stream {
     if (this.finished) return;
     if (this.isOneWay) {
       this.finished = true;
-      this.session.forget(this);
+      // The rest of a message that is not wanted still comes; its credit is given back when it is whole.
+      if (this.lastSeen) this.session.forget(this);
       return;
     }
     const flags = wasStarted ? 0 : Flag.NOT_STARTED;
@@ -269,7 +270,7 @@ export class Stream {
     this.assembly = undefined;
     // The caller ignores what still comes, so that the rest of a large message need not be sent.
     this.#fragmented = undefined;
-    this.#dropPendingResponse();
+    this.#dropPendingResponse(reason);
     this.receiver?.onCancel(reason);
   }
 
@@ -283,12 +284,14 @@ export class Stream {
     }
   }
 
-  /** A response that waits is not wanted when the caller has cancelled. */
-  #dropPendingResponse(): void {
+  /** A response that waits is not wanted, and is not there: a good END would say that it is. */
+  #dropPendingResponse(reason: IpcError): void {
     const pending = this.#pendingEnd;
-    if (pending?.payload === undefined) return;
-    this.session.addPendingResponse(-pending.payload.maxBytes);
-    this.#pendingEnd = { ...pending, payload: undefined };
+    if (pending === undefined) return;
+    const { flags, trailer, payload } = pending;
+    const status = pending.status ?? statusOf(reason, this.session.peerHeaderBytes);
+    this.#pendingEnd = { flags, status, trailer, payload: undefined };
+    if (payload !== undefined) this.session.addPendingResponse(-payload.maxBytes);
     this.session.wait(this);
   }
 
@@ -306,6 +309,9 @@ export class Stream {
     this.#fragmented = undefined;
     this.#pendingHeaders = undefined;
     this.#pendingCancel = undefined;
+    this.#grantMessages = 0;
+    this.#grantBytes = 0;
+    this.isRefused = false;
   }
 
   /** Sends what waits, in its order. False where the link refused. */
@@ -376,6 +382,8 @@ export class Stream {
 
   /** The user hears when it is worth trying again: after credit, or when the link has room. */
   #refuse(needsCredit: boolean): false {
+    // After its end nothing becomes sendable: asking again and again would never stop.
+    if (this.finished) return false;
     this.isRefused = true;
     const isOpened = this.opened || !this.isCaller;
     if (isOpened && (!needsCredit || (this.sendMessages > 0 && this.sendBytes > 0))) this.session.wait(this);

@@ -1,4 +1,4 @@
-import { IpcError } from "../error.js";
+import { IpcError, isIpcError } from "../error.js";
 import type { TopicRules } from "../definition.js";
 import type { Payload } from "../session/payload.js";
 import { NO_METADATA, type Stream } from "../session/stream.js";
@@ -16,15 +16,13 @@ export interface SubscriberOwner {
   onGone(subscriber: Subscriber): void;
 }
 
-interface Loss {
-  count: number;
-  seq: number;
-}
-
-/** A publication that waits, and how many of its key were lost between the one before and this one. */
-interface Queued {
-  readonly publication: PendingPublication;
-  readonly lost: number;
+/** What a subscriber was told of one key: every publication is sent or lost, so that numbers say what was lost. */
+interface KeyProgress {
+  isAnnounced: boolean;
+  /** The number up to which all is sent, or told to be lost. */
+  toldUpTo: number;
+  /** The newest that was lost. */
+  lostUpTo: number;
 }
 
 /**
@@ -34,10 +32,11 @@ interface Queued {
 export class Subscriber implements StreamReceiver {
   readonly #stream: Stream;
   readonly #owner: SubscriberOwner;
-  readonly #snapshot = new Fifo<Queued>();
-  readonly #queue = new Fifo<Queued>();
-  readonly #announced = new Set<number>();
-  readonly #lost = new Map<KeyState, Loss>();
+  readonly #snapshot = new Fifo<PendingPublication>();
+  readonly #queue = new Fifo<PendingPublication>();
+  readonly #keys = new Map<KeyState, KeyProgress>();
+  /** The keys of which the newest losses are not told. */
+  readonly #losing = new Set<KeyState>();
   #isEnding: IpcError | "well" | undefined;
   #isGone = false;
   /** "block": it kept a publisher waiting for too long, and is waited for again when it has room. */
@@ -59,37 +58,47 @@ export class Subscriber implements StreamReceiver {
   /** Confirms the subscription, and sends what the history holds for it. */
   begin(history: readonly PendingPublication[]): void {
     this.#stream.sendHeaders(NO_METADATA);
-    for (const publication of history) this.#snapshot.push({ publication, lost: 0 });
+    for (const publication of history) {
+      if (this.#isTooLarge(publication)) this.#countLost(publication.key, publication.seq);
+      else this.#snapshot.push(publication);
+      this.#progress(publication.key, publication.seq);
+    }
     this.onSendable();
   }
 
   /** Whether the payload could be handed over at once, without being kept. */
   sendNow(key: KeyState, seq: number, payload: Payload): boolean {
     if (this.#queue.length > 0 || this.#snapshot.length > 0) return false;
-    return this.#send(key, seq, payload, 0);
+    try {
+      return this.#send(key, seq, payload);
+    } catch (error) {
+      // Above what this subscriber takes: `enqueue` counts it as lost, and others still get it.
+      if (isIpcError(error) && error.code === "RESOURCE_EXHAUSTED") return false;
+      throw error;
+    }
   }
 
   /** Queues what could not be sent, by the topic's overflow rule. */
   enqueue(publication: PendingPublication): "queued" | "queuedDroppingOldest" | "dropped" {
-    const { overflow } = this.#owner.rules;
+    if (this.#isTooLarge(publication)) {
+      this.#countLost(publication.key, publication.seq);
+      if (this.#queue.length === 0 && this.#snapshot.length === 0) this.onSendable();
+      return "dropped";
+    }
+    this.#progress(publication.key, publication.seq);
     if (this.hasRoom) {
-      // Where the oldest are dropped, what was lost came before all that waits, and the next one sent tells of it. Else
-      // it came after what waits, and before this one.
-      this.#queue.push({
-        publication,
-        lost: overflow === "dropOldest" ? 0 : this.#takeLost(publication.key),
-      });
+      this.#queue.push(publication);
       return "queued";
     }
-    switch (overflow) {
+    switch (this.#owner.rules.overflow) {
       case "dropOldest": {
-        const { publication: oldest } = this.#queue.shift()!;
-        this.#countLost(oldest.key, oldest.seq, 1);
-        this.#queue.push({ publication, lost: 0 });
+        const oldest = this.#queue.shift()!;
+        this.#countLost(oldest.key, oldest.seq);
+        this.#queue.push(publication);
         return "queuedDroppingOldest";
       }
       case "disconnect": {
-        this.#countLost(publication.key, publication.seq, 1);
+        this.#countLost(publication.key, publication.seq);
         const depth = this.#owner.rules.depth;
         this.end(
           new IpcError(
@@ -101,7 +110,7 @@ export class Subscriber implements StreamReceiver {
       }
       case "dropNewest":
       case "block":
-        this.#countLost(publication.key, publication.seq, 1);
+        this.#countLost(publication.key, publication.seq);
         return "dropped";
     }
   }
@@ -113,7 +122,7 @@ export class Subscriber implements StreamReceiver {
     if (how !== "well") {
       for (const queue of [this.#snapshot, this.#queue]) {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-          this.#countLost(next.publication.key, next.publication.seq, 1 + next.lost);
+          this.#countLost(next.key, next.seq);
         }
       }
       // It receives nothing from now on, though its losses and its end may still wait for the link.
@@ -127,9 +136,9 @@ export class Subscriber implements StreamReceiver {
       if (!this.#isGone && this.hasRoom) this.#owner.onRoom(this);
       return;
     }
-    for (const [key, { count, seq }] of this.#lost) {
-      if (!this.#announce(key) || !this.#stream.trySendLost(key.id, seq, count)) return;
-      this.#lost.delete(key);
+    for (const key of this.#losing) {
+      if (!this.#tellLost(key)) return;
+      this.#losing.delete(key);
     }
     if (this.#isEnding === undefined) {
       this.isLagging = false;
@@ -168,46 +177,58 @@ export class Subscriber implements StreamReceiver {
     this.#owner.onGone(this);
   }
 
-  #sendQueue(queue: Fifo<Queued>): boolean {
+  #sendQueue(queue: Fifo<PendingPublication>): boolean {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-      const { key, seq, payload } = next.publication;
-      if (!this.#send(key, seq, payload, next.lost)) return false;
+      if (!this.#send(next.key, next.seq, next.payload)) return false;
       queue.shift();
     }
     return true;
   }
 
-  /** `lost`: what is known already to lie between the publication of the key before and this one. */
-  #send(key: KeyState, seq: number, payload: Payload, lost: number): boolean {
-    if (!this.#announce(key)) return false;
-    const loss = this.#lost.size === 0 ? undefined : this.#lost.get(key);
-    // What was lost after this publication is for a later one to tell.
-    const earlier = loss !== undefined && loss.seq < seq ? loss.count : 0;
-    if (!this.#stream.trySend(payload, 0, key.id, seq, lost + earlier)) return false;
-    if (earlier > 0) this.#lost.delete(key);
+  /** Throws `IpcError` RESOURCE_EXHAUSTED for a payload above the subscriber's limit. */
+  #send(key: KeyState, seq: number, payload: Payload): boolean {
+    const progress = this.#progress(key, seq);
+    if (!this.#announce(key, progress)) return false;
+    if (!this.#stream.trySend(payload, 0, key.id, seq, seq - progress.toldUpTo - 1)) return false;
+    progress.toldUpTo = seq;
     return true;
   }
 
-  #announce(key: KeyState): boolean {
-    if (key.id === 0 || this.#announced.has(key.id)) return true;
+  #tellLost(key: KeyState): boolean {
+    const progress = this.#keys.get(key)!;
+    const { lostUpTo, toldUpTo } = progress;
+    // A later publication that was sent has told of it.
+    if (lostUpTo <= toldUpTo) return true;
+    if (!this.#announce(key, progress)) return false;
+    if (!this.#stream.trySendLost(key.id, lostUpTo, lostUpTo - toldUpTo)) return false;
+    progress.toldUpTo = lostUpTo;
+    return true;
+  }
+
+  #announce(key: KeyState, progress: KeyProgress): boolean {
+    if (key.id === 0 || progress.isAnnounced) return true;
     if (!this.#stream.tryAnnounceKey(key.id, key.encoded)) return false;
-    this.#announced.add(key.id);
+    progress.isAnnounced = true;
     return true;
   }
 
-  #takeLost(key: KeyState): number {
-    const count = this.#lost.get(key)?.count ?? 0;
-    if (count > 0) this.#lost.delete(key);
-    return count;
+  /** What was told of the key; `seq` is the first publication of it for this subscriber, if there was none before. */
+  #progress(key: KeyState, seq: number): KeyProgress {
+    let progress = this.#keys.get(key);
+    if (progress === undefined) {
+      progress = { isAnnounced: false, toldUpTo: seq - 1, lostUpTo: 0 };
+      this.#keys.set(key, progress);
+    }
+    return progress;
   }
 
-  #countLost(key: KeyState, seq: number, count: number): void {
-    const loss = this.#lost.get(key);
-    if (loss === undefined) {
-      this.#lost.set(key, { count, seq });
-    } else {
-      loss.count += count;
-      loss.seq = Math.max(loss.seq, seq);
-    }
+  #countLost(key: KeyState, seq: number): void {
+    const progress = this.#progress(key, seq);
+    progress.lostUpTo = Math.max(progress.lostUpTo, seq);
+    this.#losing.add(key);
+  }
+
+  #isTooLarge(publication: PendingPublication): boolean {
+    return publication.payload.maxBytes > this.#stream.session.peer!.limits.maxMessageBytes;
   }
 }

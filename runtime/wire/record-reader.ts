@@ -1,6 +1,8 @@
+import { CHUNK_BYTES, releaseChunk, takeChunk } from "./chunk-pool.js";
+
 const MAX_PREFIX_BYTES = 5;
 const FIRST_BUFFER_BYTES = 1_024;
-const KEPT_BUFFER_BYTES = 65_536;
+const KEPT_BUFFER_BYTES = 16_384;
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -86,6 +88,7 @@ export class RecordReader {
       this.#gatheredBytes = 0;
       if (record.length > KEPT_BUFFER_BYTES) this.#gathered = NO_BYTES;
       this.#onRecord(record, 0, length);
+      releaseChunk(record);
     }
     return at + taken;
   }
@@ -93,13 +96,19 @@ export class RecordReader {
   #gather(bytes: Uint8Array, start: number, end: number): void {
     const needed = this.#gatheredBytes + end - start;
     if (needed > this.#gathered.length) {
-      const doubled = Math.max(FIRST_BUFFER_BYTES, needed, 2 * this.#gathered.length);
-      const grown = new Uint8Array(Math.min(doubled, Math.max(FIRST_BUFFER_BYTES, this.#recordBytes)));
+      const grown = this.#roomFor(needed);
       grown.set(this.#gathered.subarray(0, this.#gatheredBytes));
       this.#gathered = grown;
     }
     this.#gathered.set(bytes.subarray(start, end), this.#gatheredBytes);
     this.#gatheredBytes = needed;
+  }
+
+  /** Chunks are for those who have sent a good part of one: a peer that dribbles holds no more than it has sent. */
+  #roomFor(needed: number): Uint8Array {
+    if (needed > KEPT_BUFFER_BYTES && this.#recordBytes <= CHUNK_BYTES) return takeChunk(this.#recordBytes);
+    const doubled = Math.max(FIRST_BUFFER_BYTES, needed, 2 * this.#gathered.length);
+    return new Uint8Array(Math.min(doubled, Math.max(FIRST_BUFFER_BYTES, this.#recordBytes)));
   }
 
   #fail(message: string): string {
