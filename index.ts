@@ -1,4 +1,9 @@
-/** Composes the runtime with what Node and its transports give it. Nothing else happens here. */
+/**
+ * What programs import: `open`, which makes an endpoint, and the types of all that hangs off it. Composes the runtime
+ * with what Node and its transports give it; nothing else happens here.
+ *
+ * @module protoipc
+ */
 import { directoryNames } from "./platform/directory-names.js";
 import { nodeHost } from "./platform/node-host.js";
 import type { Endpoint } from "./runtime/api.js";

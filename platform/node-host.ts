@@ -37,8 +37,18 @@ export function nodeHost(): Host {
     clock: readClock(),
     implementation: `typescript/${VERSION}`,
     warn(error) {
-      process.emitWarning(error instanceof Error ? error : String(error), "ProtoipcWarning");
+      const warning = new Error(describe(error), { cause: error });
+      warning.name = "ProtoipcWarning";
+      process.emitWarning(warning);
     },
   };
   return host;
+}
+
+/** What went wrong and, on the lines below, why. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause =
+    error.cause === undefined ? "" : `\n${error.cause instanceof Error ? error.cause.stack : error.cause}`;
+  return `${error.message}${cause}`;
 }

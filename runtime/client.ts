@@ -11,13 +11,14 @@ import {
   singleResponse,
 } from "./client-call.js";
 import type { Connection } from "./connection.js";
-import type { AnyMethod, ServiceDefinition } from "./definition.js";
+import { type AnyMethod, isTopic, type ServiceDefinition } from "./definition.js";
 import { IpcError } from "./error.js";
 import type { Host } from "./host.js";
 import { applyInterceptors, type InterceptedCall, type Interceptor, type Messages } from "./interceptor.js";
 import { Metadata } from "./metadata.js";
 import { toWire } from "./metadata-wire.js";
 import { hasManyRequests, hasManyResponses } from "./server-call.js";
+import { checkDefinition } from "./services.js";
 
 /** How a client gets at a connection to its target. */
 export interface Channel {
@@ -38,11 +39,12 @@ export function makeClient(
   interceptors: readonly Interceptor[],
 ): object {
   const methods: Record<string, Method> = {};
-  for (const method of service.$methods) {
-    if (method.kind === "topic" || method.kind === "unkeyedTopic") continue;
+  for (const method of checkDefinition(service).$methods) {
+    if (isTopic(method)) continue;
     const plain = plainMethod(method, channel, options.timeoutMs);
     const all = [...interceptors, ...(options.interceptors ?? [])];
-    methods[method.localName] = all.length === 0 ? plain : interceptedMethod(method, plain, all);
+    methods[method.localName] =
+      all.length === 0 ? plain : interceptedMethod(method, plain, all, options.timeoutMs);
   }
   return methods;
 }
@@ -154,7 +156,12 @@ export function within<T>(host: Host, bounds: CallBounds, connecting: Promise<T>
 }
 
 /** The same method with interceptors around it. */
-function interceptedMethod(method: AnyMethod, plain: Method, interceptors: readonly Interceptor[]): Method {
+function interceptedMethod(
+  method: AnyMethod,
+  plain: Method,
+  interceptors: readonly Interceptor[],
+  defaultTimeoutMs: number | undefined,
+): Method {
   const many = hasManyResponses(method);
   const run = (request: unknown, options: CallOptions | undefined): Promise<Messages> => {
     const header = new Metadata();
@@ -185,9 +192,10 @@ function interceptedMethod(method: AnyMethod, plain: Method, interceptors: reado
     )({
       side: "client",
       method,
-      metadata: metadata instanceof Metadata ? metadata : new Metadata(metadata),
+      // A copy: what interceptors add is for this call alone.
+      metadata: new Metadata(metadata),
       signal: options?.signal,
-      timeoutMs: options?.timeoutMs,
+      timeoutMs: options?.timeoutMs ?? defaultTimeoutMs,
       call: undefined,
       messages: hasManyRequests(method)
         ? { kind: "many", stream: toAsync(request as AsyncIterable<unknown> | Iterable<unknown>) }
@@ -208,8 +216,33 @@ function messageOf(messages: Messages): unknown {
   throw new TypeError("an interceptor answered with a stream where one message is due");
 }
 
-async function* streamOf(messages: Promise<Messages>): AsyncGenerator<unknown, void, undefined> {
-  const result = await messages;
+/** The stream of a response that is on its way. Given up before it is read, it is ended all the same. */
+function streamOf(response: Promise<Messages>): AsyncIterableIterator<unknown> {
+  const stream = readStream(response);
+  let isBegun = false;
+  return {
+    next() {
+      isBegun = true;
+      return stream.next();
+    },
+    return() {
+      // A generator that has not begun ends without a look at what it would have read.
+      if (!isBegun) void response.then(giveUp, () => undefined);
+      isBegun = true;
+      return stream.return();
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function giveUp(messages: Messages): Promise<void> {
+  if (messages.kind === "many") await messages.stream[Symbol.asyncIterator]().return?.();
+}
+
+async function* readStream(response: Promise<Messages>): AsyncGenerator<unknown, void, undefined> {
+  const result = await response;
   if (result.kind === "one")
     throw new TypeError("an interceptor answered with one message where a stream is due");
   yield* result.stream;

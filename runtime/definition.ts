@@ -84,3 +84,8 @@ export interface ServiceDefinition<Client, Handlers> {
   /** Types only. */
   readonly $types?: { readonly client: Client; readonly handlers: Handlers };
 }
+
+/** Whether a method is a topic. */
+export function isTopic(method: AnyMethod | AnyTopic): method is AnyTopic {
+  return method.kind === "topic" || method.kind === "unkeyedTopic";
+}

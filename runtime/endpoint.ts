@@ -13,7 +13,7 @@ import type { CallContext } from "./call-context.js";
 import { type Channel, makeClient, within } from "./client.js";
 import { abortError } from "./client-call.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
-import type { AnyTopic, ServiceDefinition } from "./definition.js";
+import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "./definition.js";
 import { dial, isLocal, transportNamed } from "./dialler.js";
 import { Emitter } from "./emitter.js";
 import { IpcError } from "./error.js";
@@ -175,6 +175,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   // The overloads of `Endpoint.publisher` tell the two kinds apart; what is made is the same.
   async publisher(topic: AnyTopic): Promise<never> {
     this.#checkOpen();
+    checkTopic(topic);
     const publisher: TopicPublisher = new TopicPublisher(topic, {
       host: this.host,
       limits: this.limits,
@@ -191,6 +192,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
 
   subscribe(topic: AnyTopic, first: unknown, second?: SubscribeOptions): never {
     this.#checkOpen();
+    checkTopic(topic);
     const options = (topic.kind === "topic" ? second : first) as SubscribeOptions | undefined;
     const filter = topic.kind === "topic" ? first : {};
     if (options?.from === undefined) throw new TypeError(`subscribe to ${topic.fullName} without "from"`);
@@ -362,7 +364,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   #onHandlerFailed(error: IpcError, call: CallContext, isUnexpected: boolean): void {
     if (isUnexpected) this.counters.handlersFailed++;
     if (call.method.kind === "oneWay") this.counters.oneWayFailed++;
-    if (!this.#events.emit("handlerFailed", error, call)) this.host.warn(error.cause ?? error);
+    if (!this.#events.emit("handlerFailed", error, call)) this.host.warn(error);
   }
 
   async #close(): Promise<void> {
@@ -394,6 +396,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new IpcError("FAILED_PRECONDITION", "this endpoint is closed");
   }
+}
+
+/** Throws a `TypeError` for what is no topic. */
+function checkTopic(topic: AnyTopic): void {
+  const given: AnyMethod | AnyTopic | undefined = topic;
+  if (typeof given !== "object" || given === null)
+    throw new TypeError("the topic is not of a service definition");
+  if (!isTopic(given)) throw new TypeError(`${(topic as AnyTopic).fullName} is a method, not a topic`);
 }
 
 function hex(bytes: Uint8Array): string {

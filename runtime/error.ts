@@ -85,6 +85,10 @@ export class IpcError extends Error {
 
   /** Makes `instanceof` recognise errors of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // What derives from it inherits this: an `IpcError` is none of those.
+    if (this.prototype.constructor !== this || Object.getPrototypeOf(this) !== Error) {
+      return Function.prototype[Symbol.hasInstance].call(this, value);
+    }
     return typeof value === "object" && value !== null && BRAND in value;
   }
 }

@@ -63,6 +63,13 @@ export class Metadata implements Iterable<readonly [string, MetadataValue]> {
         `metadata key ${JSON.stringify(key)} may only have a-z, 0-9, "_", "-", "."`,
       );
     }
+    const isBytes: unknown = value instanceof Uint8Array;
+    if (typeof value !== "string" && isBytes !== true) {
+      throw new IpcError(
+        "INVALID_ARGUMENT",
+        `metadata ${name}: a value is text or a Uint8Array, and this one is ${value === null ? "null" : `a ${typeof value}`}`,
+      );
+    }
     if (name.endsWith("-bin") !== value instanceof Uint8Array) {
       throw new IpcError(
         "INVALID_ARGUMENT",

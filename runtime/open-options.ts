@@ -35,11 +35,17 @@ const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
 
 /** Throws a `TypeError` for an option that there is not, or a value that cannot be. */
 export function checkOpenOptions(options: OpenOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError('open takes an object: open({ name: "market" })');
+  }
   for (const name of Object.keys(options)) {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { drainTimeoutMs } = options;
+  const { drainTimeoutMs, listen } = options;
+  if (listen !== undefined && !Array.isArray(listen)) {
+    throw new TypeError(`listen is ${typeof listen}; it must be an array of addresses`);
+  }
   if (drainTimeoutMs !== undefined && !(drainTimeoutMs >= 0)) {
     throw new TypeError(`drainTimeoutMs is ${drainTimeoutMs}; it must be a number from 0`);
   }
@@ -56,7 +62,10 @@ const LARGEST_OTHER = 2_147_483_647;
 export function limitsOf(given: Partial<Limits> | undefined): Limits {
   const limits: Limits = { ...DEFAULT_LIMITS, ...given };
   for (const [name, value] of Object.entries(limits)) {
-    if (!(name in DEFAULT_LIMITS)) throw new TypeError(`there is no limit ${JSON.stringify(name)}`);
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      const known = Object.keys(DEFAULT_LIMITS).join(", ");
+      throw new TypeError(`there is no limit ${JSON.stringify(name)}; there are: ${known}`);
+    }
     const least = SMALLEST[name as keyof Limits] ?? 1;
     const most = LARGEST[name as keyof Limits] ?? LARGEST_OTHER;
     if (!Number.isInteger(value) || value < least || value > most) {

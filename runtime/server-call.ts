@@ -23,6 +23,8 @@ export interface CallObserver {
   onOneWayNotServed(): void;
 }
 
+const COUNTED_ON_LINK = -1;
+
 /** One call that a peer makes: collects its requests, runs the handler, sends what it answers. */
 export class ServerCall implements StreamReceiver, CallContext {
   readonly method: AnyMethod;
@@ -38,6 +40,7 @@ export class ServerCall implements StreamReceiver, CallContext {
   #abort: AbortController | undefined;
   #cancelled: IpcError | undefined;
   #isStarted = false;
+  #hasRequest = false;
   #requests: MessageQueue<unknown> | undefined;
   #onSendable: (() => void) | undefined;
   #responses: Iterator<unknown> | AsyncIterator<unknown> | undefined;
@@ -58,7 +61,9 @@ export class ServerCall implements StreamReceiver, CallContext {
     this.#observer = observer;
     if (hasManyRequests(method)) {
       this.#requests = new MessageQueue({
-        onTaken: (bytes) => stream.consumed(bytes),
+        onTaken: (bytes) => {
+          if (bytes !== COUNTED_ON_LINK) stream.consumed(bytes);
+        },
         onAbandoned: () => undefined,
       });
       connection.handlers.start(() => this.#start(this.#requests));
@@ -118,7 +123,10 @@ export class ServerCall implements StreamReceiver, CallContext {
       return;
     }
     if (this.#requests !== undefined) {
-      this.#requests.push(request, end - start);
+      // The message of the OPEN took none of the stream's credit.
+      const isOpening = this.#stream.openBytes > 0 && !this.#hasRequest;
+      this.#hasRequest = true;
+      this.#requests.push(request, isOpening ? COUNTED_ON_LINK : end - start);
     } else if (this.#isStarted) {
       this.#refuse(
         new IpcError("INVALID_ARGUMENT", `${this.method.fullName} takes one request, a second one came`),

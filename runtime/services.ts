@@ -1,6 +1,6 @@
 import type { CallContext } from "./call-context.js";
 import type { Connection } from "./connection.js";
-import type { AnyMethod, ServiceDefinition } from "./definition.js";
+import { type AnyMethod, isTopic, type ServiceDefinition } from "./definition.js";
 import { IpcError } from "./error.js";
 import {
   applyInterceptors,
@@ -33,6 +33,7 @@ export interface Served {
 export class Services {
   readonly #served = new Map<string, Served>();
   readonly #typeNames = new Set<string>();
+  readonly #topics = new Set<string>();
 
   /** Adds the handlers of a service. Throws `IpcError` ALREADY_EXISTS, or a `TypeError` for what is no handler. */
   addService(
@@ -40,14 +41,23 @@ export class Services {
     handlers: object,
     interceptors: readonly Interceptor[],
   ): void {
-    const { $typeName, $methods } = service;
+    const { $typeName, $methods } = checkDefinition(service);
+    if (typeof handlers !== "object" || handlers === null) {
+      throw new TypeError(
+        `the handlers of ${$typeName} are ${handlers === null ? "null" : typeof handlers}, not an object`,
+      );
+    }
     if (this.#typeNames.has($typeName)) {
       throw new IpcError("ALREADY_EXISTS", `${$typeName} is already served by this endpoint`);
     }
     const added = new Map<string, Served>();
     const known = new Set<string>();
     for (const method of $methods) {
-      if (method.kind === "topic" || method.kind === "unkeyedTopic") continue;
+      if (isTopic(method)) {
+        if (!Object.hasOwn(handlers, method.localName)) continue;
+        const { localName } = method;
+        throw new TypeError(`${localName} is a topic of ${$typeName}: publish it with endpoint.publisher`);
+      }
       known.add(method.localName);
       const handler: unknown = Reflect.get(handlers, method.localName);
       if (handler === undefined) continue;
@@ -67,6 +77,7 @@ export class Services {
         throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
     }
     this.#typeNames.add($typeName);
+    for (const method of $methods) if (isTopic(method)) this.#topics.add(method.fullName);
     for (const [name, served] of added) this.#served.set(name, served);
   }
 
@@ -93,11 +104,25 @@ export class Services {
     const served = this.#served.get(method);
     if (served !== undefined) return served.accept(connection, stream, metadata, observer);
     if (stream.isOneWay) observer.onOneWayNotServed();
-    const service = method.slice(0, method.lastIndexOf("/"));
-    const what = this.#typeNames.has(service) ? "no handler for the method" : "no such service or topic here";
-    stream.finish(new IpcError("UNIMPLEMENTED", `${method}: ${what}`), undefined, NO_METADATA, false);
+    const error = new IpcError("UNIMPLEMENTED", `${method}: ${this.#missing(method)}`);
+    stream.finish(error, undefined, NO_METADATA, false);
     return undefined;
   }
+
+  #missing(method: string): string {
+    if (this.#topics.has(method)) return "the topic has no publisher here";
+    const service = method.slice(0, method.lastIndexOf("/"));
+    return this.#typeNames.has(service) ? "no handler for the method" : "no such service or topic here";
+  }
+}
+
+/** Returns the definition. Throws a `TypeError` for what is none. */
+export function checkDefinition<Client, Handlers>(
+  service: ServiceDefinition<Client, Handlers>,
+): ServiceDefinition<Client, Handlers> {
+  const given: unknown = service;
+  if (typeof given === "object" && given !== null && "$methods" in given) return service;
+  throw new TypeError("the service is no definition that protoc-gen-protoipc generated");
 }
 
 /** The handler with interceptors around it, as one handler. */

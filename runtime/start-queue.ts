@@ -71,7 +71,8 @@ export class StartQueue {
   }
 
   #resumeLater(): void {
-    if (this.#isResuming || this.#link.pendingBytes() > this.#maxPendingBytes) return;
+    // While responses wait, the link calls `resume`; the end of a turn frees only what was started in it.
+    if (this.#isResuming || this.#startedBytes === 0) return;
     this.#isResuming = true;
     this.#link.atEndOfTurn(() => {
       this.#isResuming = false;

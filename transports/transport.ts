@@ -2,10 +2,13 @@
  * The seam between the session and whatever carries its records. A transport makes links and knows nothing of calls or
  * topics; a link carries records, one frame each, in order, until it closes. A third party's transport imports this
  * file and `protoipc/wire`, and nothing else.
+ *
+ * @module protoipc/transports
  */
 
 /** Room for one record in the link's own memory. Valid until the `commit`, `flush` or `close` that follows; reused. */
 export interface Slot {
+  /** The memory; only `bytes[start, end)` is the slot. */
   readonly bytes: Uint8Array;
   /** The first byte that may be written. */
   readonly start: number;
@@ -15,8 +18,11 @@ export interface Slot {
 
 /** Who is at the other end. */
 export interface PeerCredentials {
+  /** The process, where it is known. */
   readonly pid: number | undefined;
+  /** The user, where it is known. */
   readonly uid: number | undefined;
+  /** The group, where it is known. */
   readonly gid: number | undefined;
   /** Who vouches: the kernel; the directory that only our own uid can enter; the process itself (in memory); nobody. */
   readonly verifiedBy: "kernel" | "directory" | "process" | "nobody";
@@ -24,12 +30,13 @@ export interface PeerCredentials {
 
 /** What a link is, for people and for the session's choices. */
 export interface LinkInfo {
+  /** The transport's name. */
   readonly transport: string;
   /** Where the link leads, for messages to the local user. Never sent to the peer. */
   readonly location: string;
   /** Why this transport was taken, where there was a choice. */
   readonly reason: string;
-  /** Payloads above this are sent in parts, so that they do not hold up the line. `Infinity`: never. */
+  /** Payloads of more bytes than this are sent in parts, so that they do not hold up the line. `Infinity`: never. */
   readonly fragmentBytes: number;
 }
 
@@ -56,7 +63,9 @@ export interface LinkReceiver {
 
 /** One connection. */
 export interface Link {
+  /** What it is. */
   readonly info: LinkInfo;
+  /** Who is at its other end. */
   readonly peer: PeerCredentials;
   /** Begins delivery. Called once. */
   start(receiver: LinkReceiver): void;
@@ -77,7 +86,7 @@ export interface Link {
 export interface LinkLimits {
   /** The largest record accepted, in bytes. */
   readonly maxRecordBytes: number;
-  /** How long a record may take from its first byte to its last, and the preamble from the connection. */
+  /** How long a record may take from its first byte to its last, and the preamble from the connection, in milliseconds. */
   readonly frameTimeoutMs: number;
   /** How many bytes may wait for the peer before `reserve` refuses. */
   readonly sendBufferBytes: number;
@@ -102,6 +111,7 @@ export interface Listener {
 export interface Transport {
   /** The scheme of its addresses, and the name of its file in an endpoint's directory. */
   readonly name: string;
+  /** Listens, and hands each connection to `onLink` as a link that is not started. Rejects with a `TransportError`. */
   listen(place: Place, limits: LinkLimits, onLink: (link: Link) => void): Promise<Listener>;
   /** Resolves when connected. Rejects with a `TransportError`. */
   dial(place: Place, limits: LinkLimits, signal: AbortSignal | undefined): Promise<Link>;

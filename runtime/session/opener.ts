@@ -2,6 +2,7 @@ import type { IpcError } from "../error.js";
 import type { WireHello } from "../wire/hello.js";
 import { Feature, Flag } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
+import { WireError } from "../wire/wire-error.js";
 import { MethodIds } from "./method-ids.js";
 import { BytesPayload, detach, type Payload } from "./payload.js";
 import type { Session } from "./session.js";
@@ -107,10 +108,13 @@ export class Opener {
     if (this.#calls.length > 0) this.openQueued();
   }
 
-  /** Credit came for one-way calls. */
+  /** Credit came for one-way calls. Throws `WireError` above 2^53 - 1. */
   addOneWayCredit(messages: number, bytes: number): void {
     this.#oneWayMessages += messages;
     this.#oneWayBytes += bytes;
+    if (Math.max(this.#oneWayMessages, this.#oneWayBytes) > Number.MAX_SAFE_INTEGER) {
+      throw new WireError("the sum of one-way credit is above 2^53 - 1");
+    }
     if (this.#oneWays.length > 0) this.openQueued();
   }
 

@@ -1,7 +1,7 @@
 import { IpcError } from "../error.js";
 import { FrameHead, readFrameHead } from "../wire/frame-head.js";
 import { decodeHello } from "../wire/hello.js";
-import { FIRST_OPTIONAL_KIND, Flag, Kind } from "../wire/kinds.js";
+import { FIRST_OPTIONAL_KIND, Flag, Kind, MAX_KEY_BYTES, MAX_METHOD_BYTES } from "../wire/kinds.js";
 import { metadataContentBytes, readMetadata, type WireMetadata } from "../wire/metadata.js";
 import { decodeStatus } from "../wire/status.js";
 import { WireError } from "../wire/wire-error.js";
@@ -101,6 +101,9 @@ function onMethod(session: Session, head: FrameHead): void {
   if (head.methodId === 0 || head.methodStart === head.methodEnd)
     throw new WireError("a METHOD without id or name");
   if (peerMethods.has(head.methodId)) throw new WireError(`method id ${head.methodId} is announced twice`);
+  const size = head.methodEnd - head.methodStart;
+  if (size > MAX_METHOD_BYTES)
+    throw new WireError(`a method's name of ${size} bytes; the limit is ${MAX_METHOD_BYTES}`);
   peerMethods.set(head.methodId, head.method());
 }
 
@@ -295,6 +298,8 @@ function onCancel(session: Session, head: FrameHead): void {
 
 function onCredit(session: Session, head: FrameHead): void {
   if ((head.flags & Flag.ONE_WAY) !== 0) {
+    if (head.streamId !== 0)
+      throw new WireError(`credit for one-way calls on stream ${head.streamId}, not 0`);
     session.opener.addOneWayCredit(head.messages, head.creditBytes);
     return;
   }
@@ -316,6 +321,8 @@ function onKey(session: Session, head: FrameHead): void {
   if (stream?.receiver === undefined) return;
   const limit = session.config.limits.maxKeys;
   if (head.keyId === 0 || head.payloadStart < 0) throw new WireError("a KEY without id or key");
+  const size = head.payloadEnd - head.payloadStart;
+  if (size > MAX_KEY_BYTES) throw new WireError(`a key of ${size} bytes; the limit is ${MAX_KEY_BYTES}`);
   if (++stream.announcedKeys > limit) {
     stream.cancel(new IpcError("RESOURCE_EXHAUSTED", `the topic has more than ${limit} keys (maxKeys)`));
     return;

@@ -8,6 +8,7 @@ import type { Limits } from "../limits.js";
 import type { Served } from "../services.js";
 import { BytesPayload, detach, MessagePayload } from "../session/payload.js";
 import type { Stream } from "../session/stream.js";
+import { MAX_KEY_BYTES } from "../wire/kinds.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 import { Subscriber, type SubscriberOwner } from "./subscriber.js";
 import { type KeyIdentity, keyIdentity, matchesFilter } from "./topic-key.js";
@@ -57,6 +58,9 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   async ready(options: ReadyOptions): Promise<void> {
+    const given: unknown = options;
+    if (typeof given !== "object" || given === null)
+      throw new TypeError("ready takes { subscribers: number }");
     const { subscribers, signal, timeoutMs } = options;
     if (!Number.isInteger(subscribers) || subscribers < 0) {
       throw new TypeError(`subscribers is ${subscribers}; it must be a whole number from 0`);
@@ -103,17 +107,18 @@ export class TopicPublisher implements Served, SubscriberOwner {
 
   async publishWhenReady(key: unknown, message: unknown, options?: PublishOptions): Promise<PublishResult> {
     const before = this.#lastPublication;
+    if (options?.signal?.aborted === true) throw abortError(options.signal);
     if (before === undefined && this.#hasRoomFor(key)) return this.publish(key, message);
     const publication = this.#publishLater(before, key, message, options);
-    const settled = publication.then(
-      () => undefined,
-      () => undefined,
-    );
+    // One that gives up while another one is before it does not let those behind it pass that one.
+    const settled = Promise.allSettled([before, publication]);
     this.#lastPublication = settled;
     try {
       return await publication;
     } finally {
-      if (this.#lastPublication === settled) this.#lastPublication = undefined;
+      void settled.then(() => {
+        if (this.#lastPublication === settled) this.#lastPublication = undefined;
+      });
     }
   }
 
@@ -165,24 +170,36 @@ export class TopicPublisher implements Served, SubscriberOwner {
     options: PublishOptions | undefined,
   ): Promise<PublishResult> {
     const { host } = this.#home;
-    const startMs = host.now();
-    const timeoutMs = options?.timeoutMs ?? Number.POSITIVE_INFINITY;
-    await before;
-    if (options?.signal?.aborted === true) throw abortError(options.signal);
     const { blockTimeoutMs } = this.rules;
-    const leftMs = timeoutMs - (host.now() - startMs);
-    const isBlocked = (): boolean => !this.#hasRoomFor(key);
+    const signal = options?.signal;
+    const timeoutMs = options?.timeoutMs ?? Number.POSITIVE_INFINITY;
+    const endMs = host.now() + timeoutMs;
+    if (before !== undefined) {
+      let isItsTurn = false;
+      void before.then(() => {
+        isItsTurn = true;
+        this.#waitingForRoom.check();
+      });
+      const bounds = { signal, timeoutMs, timeoutText: undefined };
+      const waited = await this.#waitingForRoom.until(() => isItsTurn || this.#closing !== undefined, bounds);
+      if (waited === "timeout") throw this.#timedOut(timeoutMs);
+    }
+    const leftMs = endMs - host.now();
     if (leftMs <= 0) throw this.#timedOut(timeoutMs);
-    const waited = await this.#waitingForRoom.until(() => this.#closing !== undefined || !isBlocked(), {
-      signal: options?.signal,
-      timeoutMs: Math.min(blockTimeoutMs, leftMs),
-      timeoutText: undefined,
-    });
+    const waited = await this.#waitingForRoom.until(
+      () => this.#closing !== undefined || this.#hasRoomFor(key),
+      {
+        signal,
+        timeoutMs: Math.min(blockTimeoutMs, leftMs),
+        timeoutText: undefined,
+      },
+    );
     if (waited === "timeout") {
       if (leftMs < blockTimeoutMs) throw this.#timedOut(timeoutMs);
       // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads.
+      const state = this.#keyState(key);
       for (const subscriber of this.#subscribers) {
-        if (!subscriber.hasRoom) subscriber.isLagging = true;
+        if (!subscriber.hasRoom && this.#isFor(subscriber, state)) subscriber.isLagging = true;
       }
     }
     return this.publish(key, message);
@@ -270,6 +287,10 @@ export class TopicPublisher implements Served, SubscriberOwner {
     } catch (cause) {
       const text = `a key of ${fullName} could not be encoded as ${request.typeName}`;
       throw new IpcError("INVALID_ARGUMENT", text, { cause });
+    }
+    if (encoded.maxBytes > MAX_KEY_BYTES) {
+      const text = `a key of ${fullName} has ${encoded.maxBytes} bytes, above the limit of ${MAX_KEY_BYTES}`;
+      throw new IpcError("RESOURCE_EXHAUSTED", text);
     }
     // What was encoded is decoded again, so that the user may change the object, and equality is that of the wire.
     const whole = request.decode(encoded.bytes, encoded.start, encoded.end, false);

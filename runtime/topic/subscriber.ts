@@ -165,7 +165,11 @@ export class Subscriber implements StreamReceiver {
     this.#stream.finish(reason, undefined, NO_METADATA, true);
   }
 
-  onLast(): void {}
+  onLast(): void {
+    if (this.filter !== undefined || this.#isGone) return;
+    this.refuse(new IpcError("INVALID_ARGUMENT", "a subscription needs a filter, and none came"));
+  }
+
   onHeaders(): void {}
   onKey(): void {}
   onLost(): void {}

@@ -90,8 +90,9 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
   }
 
   async close(): Promise<void> {
-    this.#cancel(new IpcError("CANCELLED", "the subscription is closed"));
+    // Whoever closes it knows that it is over: its reader sees the end, not an error.
     await this.#queue.return();
+    this.#cancel(new IpcError("CANCELLED", "the subscription is closed"));
     await this.#ended.promise;
   }
 

@@ -25,5 +25,9 @@ export const Flag = { LAST: 1, MORE: 2, ONE_WAY: 4, NOT_STARTED: 8 } as const;
 /** protoipc.v1.Feature. */
 export const Feature = { FRAGMENTS: 1, METHOD_IDS: 2 } as const;
 
+/** The longest name of a method, and the longest key of a topic, in bytes: receivers keep many of them. */
+export const MAX_METHOD_BYTES = 1_024;
+export const MAX_KEY_BYTES = 1_024;
+
 /** The protocol version that this code speaks. */
 export const PROTOCOL_VERSION = 1;

@@ -22,7 +22,7 @@ export const file_protoipc_v1_wire: GenFile = /*@__PURE__*/
  * transport that keeps record boundaries the frame stands alone.
  *
  * A writer puts the fields in the order of their numbers, so that the payload is last and can be encoded in place. A
- * reader accepts any order, skips fields it does not know, and takes the last of a repeated singular field.
+ * reader accepts any order and skips fields it does not know. No field but metadata is written twice.
  *
  * @generated from message protoipc.v1.Frame
  */
@@ -133,7 +133,7 @@ export type Frame = Message<"protoipc.v1.Frame"> & {
 
   /**
    * HELLO: a Hello. OPEN, DATA, END: a message, encoded. KEY: a key message, encoded. METHOD: the fingerprint of the
-   * method's schema, absent where it is not checked. An empty payload that is present is an empty message.
+   * method's schema, which this version does not use. An empty payload that is present is an empty message.
    *
    * @generated from field: optional bytes payload = 15;
    */
@@ -469,7 +469,7 @@ export enum Kind {
   END = 6,
 
   /**
-   * The caller has lost interest. The stream goes on until END, which the callee sends when the handler has returned.
+   * The caller has lost interest. Not sent for one-way calls. The stream goes on until END, which the callee sends when the handler has returned.
    *
    * @generated from enum value: KIND_CANCEL = 7;
    */
@@ -490,7 +490,7 @@ export enum Kind {
   KEY = 9,
 
   /**
-   * Publications of the key were lost, and no later publication of it carries the number.
+   * Publications of the key up to seq were lost, and no DATA has told of them yet. Their number is in lost.
    *
    * @generated from enum value: KIND_LOST = 10;
    */
@@ -546,7 +546,7 @@ export enum Flag {
   MORE = 2,
 
   /**
-   * OPEN: a one-way call; the callee sends nothing on the stream. CREDIT: see KIND_CREDIT.
+   * OPEN: a one-way call; the callee sends nothing on the stream, and the caller sends it whole. CREDIT: see KIND_CREDIT.
    *
    * @generated from enum value: FLAG_ONE_WAY = 4;
    */

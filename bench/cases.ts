@@ -1,0 +1,98 @@
+/** What is measured. One case is one table; one scenario is one row of it. */
+
+export type CaseName = "unary-rtt" | "unary-rate" | "server-stream" | "one-way" | "publish";
+
+export interface Scenario {
+  readonly case: CaseName;
+  /** About the size of the message, encoded. */
+  readonly sizeBytes: number;
+  /** How many calls are in flight at a time; `null` where calls do not count. */
+  readonly inFlight: number | null;
+  /** How many subscribers there are; `null` where nothing is published. */
+  readonly subscribers: number | null;
+}
+
+export interface Case {
+  readonly name: CaseName;
+  readonly title: string;
+  readonly unit: "us" | "calls/s" | "messages/s";
+  readonly better: "lower" | "higher";
+  /** The peer that the others are compared with. */
+  readonly base: string;
+  readonly scenarios: readonly Scenario[];
+}
+
+const B64 = 64;
+const KIB = 1_024;
+const KIB64 = 65_536;
+const MIB = 1_048_576;
+
+export const CASES: readonly Case[] = [
+  {
+    name: "unary-rtt",
+    title: "Round trip of one unary call at a time",
+    unit: "us",
+    better: "lower",
+    base: "grpc-js",
+    scenarios: [B64, KIB, KIB64, MIB].map((sizeBytes) => call("unary-rtt", sizeBytes, 1)),
+  },
+  {
+    name: "unary-rate",
+    title: "Unary calls per second",
+    unit: "calls/s",
+    better: "higher",
+    base: "grpc-js",
+    scenarios: [
+      call("unary-rate", B64, 1),
+      call("unary-rate", B64, 64),
+      call("unary-rate", B64, 256),
+      call("unary-rate", KIB, 64),
+      call("unary-rate", KIB64, 64),
+    ],
+  },
+  {
+    name: "server-stream",
+    title: "Messages per second of one server stream",
+    unit: "messages/s",
+    better: "higher",
+    base: "grpc-js",
+    scenarios: [B64, KIB, KIB64, MIB].map((sizeBytes) => messages("server-stream", sizeBytes, null)),
+  },
+  {
+    name: "one-way",
+    title: "One-way messages per second, sent and arrived",
+    unit: "messages/s",
+    better: "higher",
+    base: "zeromq",
+    scenarios: [B64, KIB].map((sizeBytes) => messages("one-way", sizeBytes, null)),
+  },
+  {
+    name: "publish",
+    title: "Publications per second, each received by every subscriber",
+    unit: "messages/s",
+    better: "higher",
+    base: "grpc-js",
+    scenarios: [1, 4, 16].map((subscribers) => messages("publish", B64, subscribers)),
+  },
+];
+
+/** What `--only` is matched against, and what names a row. */
+export function describeScenario(scenario: Scenario): string {
+  const parts = [scenario.case, formatBytes(scenario.sizeBytes)];
+  if (scenario.inFlight !== null) parts.push(`in-flight=${scenario.inFlight}`);
+  if (scenario.subscribers !== null) parts.push(`subscribers=${scenario.subscribers}`);
+  return parts.join(" ");
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes >= MIB) return `${bytes / MIB}MiB`;
+  return bytes >= KIB ? `${bytes / KIB}KiB` : `${bytes}B`;
+}
+
+function call(name: CaseName, sizeBytes: number, inFlight: number): Scenario {
+  return { case: name, sizeBytes, inFlight, subscribers: null };
+}
+
+function messages(name: CaseName, sizeBytes: number, subscribers: number | null): Scenario {
+  return { case: name, sizeBytes, inFlight: null, subscribers };
+}

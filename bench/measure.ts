@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Scenario } from "./cases.js";
+import { checkPayload, makePayload } from "./payload.js";
+import type { OneWayClient, StreamClient, SubscribingClient, UnaryClient } from "./peers/peer.js";
+import { percentile } from "./statistics.js";
+
+export interface Durations {
+  /** How long the program runs before anything is counted. */
+  readonly warmUpMs: number;
+  /** How long it is measured. */
+  readonly measureMs: number;
+}
+
+/** What one program measured. */
+export interface Measured {
+  /** The median of single calls in microseconds, or a rate per second. */
+  readonly value: number;
+  /** Of single calls, in microseconds; `null` for a rate. */
+  readonly p99: number | null;
+}
+
+/** In flight in the first half of the warm-up for round trips: a call at a time compiles slowly. */
+const WARM_UP_LANES = 32;
+/** Above this size the lanes would hold too much memory, and calls are few anyway. */
+const WARM_UP_LANE_BYTES = 65_536;
+
+/** A 99th percentile of fewer calls says nothing; the measured time is exceeded for it. */
+const FEWEST_SAMPLES = 100;
+
+/** Times single calls, one after the other. */
+export async function measureRoundTrips(
+  client: UnaryClient,
+  { sizeBytes }: Scenario,
+  { warmUpMs, measureMs }: Durations,
+): Promise<Measured> {
+  const lanes = client.oneAtATime === true || sizeBytes > WARM_UP_LANE_BYTES ? 1 : WARM_UP_LANES;
+  const warmUp = startLanes(client, sizeBytes, lanes);
+  await sleep(warmUpMs / 2);
+  await warmUp.stop();
+
+  const samplesUs: number[] = [];
+  const measureFrom = performance.now() + warmUpMs / 2;
+  const until = measureFrom + measureMs;
+  for (let id = 0, before = performance.now(); before < until || samplesUs.length < FEWEST_SAMPLES; id++) {
+    checkPayload(await client.echo(makePayload(id, sizeBytes)), id, sizeBytes);
+    const after = performance.now();
+    if (before >= measureFrom) samplesUs.push((after - before) * 1_000);
+    before = after;
+  }
+  const ascending = Float64Array.from(samplesUs).sort();
+  return { value: percentile(ascending, 50), p99: percentile(ascending, 99) };
+}
+
+/** Counts the calls that end while so many lanes call one after the other. */
+export async function measureCallRate(
+  client: UnaryClient,
+  { sizeBytes, inFlight }: Scenario,
+  { warmUpMs, measureMs }: Durations,
+): Promise<Measured> {
+  const lanes = startLanes(client, sizeBytes, inFlight ?? 1);
+  await sleep(warmUpMs);
+  const [doneBefore, before] = [lanes.done(), performance.now()];
+  await sleep(measureMs);
+  const value = (lanes.done() - doneBefore) / ((performance.now() - before) / 1_000);
+  await lanes.stop();
+  return { value, p99: null };
+}
+
+interface Lanes {
+  /** The calls that have ended. */
+  done(): number;
+  /** Resolves when the calls in flight have ended. */
+  stop(): Promise<void>;
+}
+
+/** So many lanes, each of which calls again and again. A call that fails ends the process. */
+function startLanes(client: UnaryClient, sizeBytes: number, count: number): Lanes {
+  let running = true;
+  let nextId = 0;
+  let done = 0;
+  const lane = async (): Promise<void> => {
+    while (running) {
+      const id = nextId++;
+      checkPayload(await client.echo(makePayload(id, sizeBytes)), id, sizeBytes);
+      done++;
+    }
+  };
+  const lanes = Array.from({ length: count }, lane);
+  return {
+    done: () => done,
+    async stop() {
+      running = false;
+      await Promise.all(lanes);
+    },
+  };
+}
+
+/** Times one stream that is long enough, from the call to its last message. */
+export function measureStream(
+  client: StreamClient,
+  { sizeBytes }: Scenario,
+  durations: Durations,
+): Promise<Measured> {
+  return measureBatches(durations, async (count) => {
+    let nextId = 0;
+    await client.stream(count, (message) => checkPayload(message, nextId++, sizeBytes));
+    if (nextId !== count) throw new Error(`the stream ended after ${nextId} of ${count} messages`);
+  });
+}
+
+/** Times sending one-way messages until the server has counted the last one. */
+export function measureOneWay(
+  client: OneWayClient,
+  { sizeBytes }: Scenario,
+  durations: Durations,
+): Promise<Measured> {
+  let total = 0;
+  return measureBatches(durations, async (count) => {
+    for (let id = 0; id < count; id++) {
+      const room = client.push(makePayload(id, sizeBytes));
+      if (room !== undefined) await room;
+    }
+    total += count;
+    await client.awaitPushes(total);
+  });
+}
+
+/** Times publishing, from the word to the server until every subscriber has the last message. */
+export async function measurePublish(
+  client: SubscribingClient,
+  { sizeBytes, subscribers }: Scenario,
+  durations: Durations,
+  publish: (count: number) => void,
+): Promise<Measured> {
+  const nextIds = new Array<number>(subscribers ?? 1).fill(0);
+  let batch: { readonly count: number; waiting: number; readonly done: () => void } | undefined;
+  await client.subscribe((subscriber, message) => {
+    const id = nextIds[subscriber] ?? 0;
+    checkPayload(message, id, sizeBytes);
+    nextIds[subscriber] = id + 1;
+    if (batch !== undefined && id + 1 === batch.count && --batch.waiting === 0) batch.done();
+  });
+  return measureBatches(durations, (count) => {
+    nextIds.fill(0);
+    return new Promise((resolve) => {
+      batch = { count, waiting: nextIds.length, done: resolve };
+      publish(count);
+    });
+  });
+}
+
+/** The first batch of the warm-up. Doubled while a batch takes less than `LONG_BATCH_MS`. */
+const FIRST_BATCH = 16;
+const LONG_BATCH_MS = 100;
+
+/** Runs batches of growing size until the program is warm, then one that takes about as long as is to be measured. */
+async function measureBatches(
+  { warmUpMs, measureMs }: Durations,
+  run: (count: number) => Promise<void>,
+): Promise<Measured> {
+  const start = performance.now();
+  let count = FIRST_BATCH;
+  let perMs = 0;
+  while (performance.now() - start < warmUpMs) {
+    const elapsedMs = await timeMs(() => run(count));
+    perMs = count / elapsedMs;
+    if (elapsedMs < LONG_BATCH_MS) count *= 2;
+  }
+  const measured = Math.max(1, Math.round(perMs * measureMs));
+  const elapsedMs = await timeMs(() => run(measured));
+  return { value: (measured / elapsedMs) * 1_000, p99: null };
+}
+
+async function timeMs(action: () => Promise<void>): Promise<number> {
+  const before = performance.now();
+  await action();
+  return performance.now() - before;
+}

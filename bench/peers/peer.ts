@@ -1,0 +1,63 @@
+import type { ChildProcess } from "node:child_process";
+import type { Payload } from "../../gen/bench/v1/bench_pb.js";
+import type { Scenario } from "../cases.js";
+
+/** What both processes of a program know. */
+export interface Setting {
+  readonly scenario: Scenario;
+  /** Empty at the start, and the program's own: the place for sockets. */
+  readonly directory: string;
+}
+
+/** What the client knows beside. */
+export interface ClientSetting extends Setting {
+  readonly server: ChildProcess;
+}
+
+export interface UnaryClient {
+  /** Sends the message and resolves with what the server sent back. */
+  echo(message: Payload): Promise<Payload>;
+  /** Whether `echo` may be called only after the one before has resolved. */
+  readonly oneAtATime?: boolean;
+}
+
+export interface StreamClient {
+  /** Has the server send `count` messages with ids from 0. Resolves after the last one. */
+  stream(count: number, onMessage: (message: Payload) => void): Promise<void>;
+}
+
+export interface OneWayClient {
+  /** Sends. A promise means: wait for it before the next one. */
+  push(message: Payload): Promise<void> | undefined;
+  /** Resolves when so many have arrived, decoded, since the server started. */
+  awaitPushes(atLeast: number): Promise<void>;
+}
+
+export interface SubscribingClient {
+  /** Subscribes as often as the scenario says, each time over a connection of its own. */
+  subscribe(onMessage: (subscriber: number, message: Payload) => void): Promise<void>;
+}
+
+export interface PublishingServer {
+  /** Waits until all are subscribed, then publishes `count` messages with ids from 0, and loses none. */
+  publish(count: number): Promise<void>;
+}
+
+/** One case of one peer: what the server process does, and the client process. */
+export interface Sides<Server, Client> {
+  serve(setting: Setting): Promise<Server>;
+  connect(setting: ClientSetting): Promise<Client>;
+}
+
+/** Something to compare with. It leaves out the cases that it does not have. */
+export interface Peer {
+  readonly name: string;
+  /** The npm packages whose versions matter. */
+  readonly packages: readonly string[];
+  /** Whether the server is to be started with an IPC channel to the client, as `child_process.fork` does. */
+  readonly ipcChannel?: boolean;
+  readonly unary?: Sides<void, UnaryClient>;
+  readonly stream?: Sides<void, StreamClient>;
+  readonly oneWay?: Sides<void, OneWayClient>;
+  readonly publish?: Sides<PublishingServer, SubscribingClient>;
+}

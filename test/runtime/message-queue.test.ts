@@ -1,0 +1,103 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { describe, expect, it } from "vitest";
+import { MessageQueue } from "../../runtime/message-queue.js";
+
+function makeQueue<T>(): { readonly queue: MessageQueue<T>; readonly taken: number[]; abandoned: number } {
+  const taken: number[] = [];
+  const made = {
+    queue: new MessageQueue<T>({
+      onTaken: (bytes) => taken.push(bytes),
+      onAbandoned: () => {
+        made.abandoned++;
+      },
+    }),
+    taken,
+    abandoned: 0,
+  };
+  return made;
+}
+
+describe("MessageQueue", () => {
+  it("gives what came before it was asked for, and tells when it is taken", async () => {
+    const { queue, taken } = makeQueue<string>();
+    queue.push("a", 1);
+    queue.push("b", 2);
+    expect(taken).toEqual([]);
+    expect(await queue.next()).toEqual({ done: false, value: "a" });
+    expect(taken).toEqual([1]);
+    expect(await queue.next()).toEqual({ done: false, value: "b" });
+    expect(taken).toEqual([1, 2]);
+  });
+
+  it("gives what comes after it was asked for, in the order of asking", async () => {
+    const { queue, taken } = makeQueue<string>();
+    const asked = [queue.next(), queue.next()];
+    queue.push("a", 1);
+    queue.push("b", 2);
+    expect((await Promise.all(asked)).map(({ value }) => value)).toEqual(["a", "b"]);
+    expect(taken).toEqual([1, 2]);
+  });
+
+  it("ends after its items, for everyone who asks", async () => {
+    const { queue } = makeQueue<string>();
+    queue.push("a", 1);
+    queue.end();
+    queue.push("late", 1);
+    const results = [await queue.next(), await queue.next(), await queue.next()];
+    expect(results.map(({ done }) => done)).toEqual([false, true, true]);
+  });
+
+  it("tells its error once, after its items", async () => {
+    const { queue } = makeQueue<string>();
+    queue.push("a", 1);
+    queue.end(new Error("over"));
+    queue.end(new Error("again"));
+    expect((await queue.next()).value).toBe("a");
+    await expect(queue.next()).rejects.toThrow("over");
+    expect((await queue.next()).done).toBe(true);
+  });
+
+  it("rejects those who wait when it ends with an error", async () => {
+    const { queue } = makeQueue<string>();
+    const first = queue.next();
+    const second = queue.next();
+    queue.end(new Error("over"));
+    await expect(first).rejects.toThrow("over");
+    expect((await second).done).toBe(true);
+  });
+
+  it("forgets what is left when its reader gives up, and tells once", async () => {
+    const made = makeQueue<string>();
+    made.queue.push("a", 1);
+    await made.queue.return();
+    await made.queue.return();
+    expect(made.abandoned).toBe(1);
+    expect((await made.queue.next()).done).toBe(true);
+    const ended = makeQueue<string>();
+    ended.queue.end(new Error("over"));
+    await ended.queue.return();
+    expect(ended.abandoned).toBe(0);
+    expect((await ended.queue.next()).done).toBe(true);
+  });
+
+  it("keeps no item that is taken, though it never becomes empty", async () => {
+    setFlagsFromString("--expose_gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const { queue } = makeQueue<object>();
+    const first = await (async () => {
+      const item = {};
+      queue.push(item, 1);
+      for (let i = 0; i < 10; i++) queue.push({}, 1);
+      await queue.next();
+      return new WeakRef(item);
+    })();
+    for (let i = 0; i < 1_000; i++) {
+      queue.push({}, 1);
+      await queue.next();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    collectGarbage();
+    expect(first.deref()).toBeUndefined();
+  });
+});
