@@ -85,10 +85,10 @@ export class IpcError extends Error {
 
   /** Makes `instanceof` recognise errors of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // What derives from it inherits this: an `IpcError` is none of those.
-    if (this.prototype.constructor !== this || Object.getPrototypeOf(this) !== Error) {
-      return Function.prototype[Symbol.hasInstance].call(this, value);
-    }
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class asked about, which may derive from this one.
+    const asked: unknown = this;
+    // What derives from it inherits this method: an `IpcError` is none of those.
+    if (asked !== IpcError) return Function.prototype[Symbol.hasInstance].call(asked, value);
     return typeof value === "object" && value !== null && BRAND in value;
   }
 }
