@@ -20,21 +20,20 @@ export interface CallBounds {
 }
 
 const NO_SIGNALS: readonly AbortSignal[] = [];
+const UNBOUNDED: CallBounds = { deadlineMs: Number.POSITIVE_INFINITY, signals: NO_SIGNALS };
 
 /** Reads the bounds out of the options. Throws a `TypeError` that names the option. */
 export function boundsOf(
   options: CallOptions | undefined,
   defaultTimeoutMs: number | undefined,
-  nowMs: number,
+  host: Host,
 ): CallBounds {
-  if (options === undefined && defaultTimeoutMs === undefined) {
-    return { deadlineMs: Number.POSITIVE_INFINITY, signals: NO_SIGNALS };
-  }
+  if (options === undefined && defaultTimeoutMs === undefined) return UNBOUNDED;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
   if (timeoutMs !== undefined && !(timeoutMs > 0)) {
     throw new TypeError(`timeoutMs is ${timeoutMs}; it must be a number above 0`);
   }
-  const own = timeoutMs === undefined ? Number.POSITIVE_INFINITY : nowMs + timeoutMs;
+  const own = timeoutMs === undefined ? Number.POSITIVE_INFINITY : host.now() + timeoutMs;
   const parent = options?.parent;
   const deadlineMs = Math.min(own, parent?.deadline ?? Number.POSITIVE_INFINITY);
   if (options?.signal === undefined && parent === undefined) return { deadlineMs, signals: NO_SIGNALS };

@@ -53,12 +53,12 @@ function plainMethod(method: AnyMethod, channel: Channel, timeoutMs: number | un
   const { host } = channel;
   if (method.kind === "oneWay") {
     return (request, options) =>
-      sendOneWay(method, channel, request, options, boundsOf(options, timeoutMs, host.now()));
+      sendOneWay(method, channel, request, options, boundsOf(options, timeoutMs, host));
   }
   const many = hasManyRequests(method);
   const respond = hasManyResponses(method) ? manyResponses : singleResponse;
   return (request, options) => {
-    const bounds = boundsOf(options, timeoutMs, host.now());
+    const bounds = boundsOf(options, timeoutMs, host);
     return respond(method, options, bounds, (call) => {
       const connection = channel.current();
       if (connection === undefined) void startLater(channel, call, bounds, many, request);
