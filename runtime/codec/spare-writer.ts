@@ -1,7 +1,7 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 
-/** The writer of large messages is not kept, so that its memory is not either. */
-const MAX_KEPT_BYTES = 65_536;
+/** The writer of larger messages is not kept, so that its memory is not either. A writer that is grows no more. */
+const MAX_KEPT_BYTES = 4_194_304;
 
 let spare: BinaryWriter | undefined;
 

@@ -7,7 +7,9 @@ describe("codes", () => {
     const theirs = Object.entries(ConnectCode).filter(([, number]) => typeof number === "number");
     expect(theirs).toHaveLength(16);
     for (const [name, number] of theirs) {
-      const ours = CODES.find((code) => code.replaceAll("_", "").replace("CANCELLED", "CANCELED") === name.toUpperCase());
+      const ours = CODES.find(
+        (code) => code.replaceAll("_", "").replace("CANCELLED", "CANCELED") === name.toUpperCase(),
+      );
       expect(ours && codeToNumber(ours), name).toBe(number);
     }
   });

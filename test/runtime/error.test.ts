@@ -6,7 +6,11 @@ describe("IpcError", () => {
     expect(new IpcError("ABORTED", "no").message).toBe("ABORTED: no");
     expect(new IpcError("ABORTED", "no").rawMessage).toBe("no");
     expect(new IpcError("ABORTED", "").message).toBe("ABORTED");
-    expect(new IpcError("ABORTED", "no")).toMatchObject({ name: "IpcError", details: [], maybeExecuted: false });
+    expect(new IpcError("ABORTED", "no")).toMatchObject({
+      name: "IpcError",
+      details: [],
+      maybeExecuted: false,
+    });
   });
 
   it("keeps its cause, and has none where none is given", () => {
@@ -23,7 +27,13 @@ describe("IpcError", () => {
     expect(foreign instanceof IpcError).toBe(true);
     expect(isIpcError(foreign)).toBe(true);
     expect(IpcError.from(foreign)).toBe(foreign);
-    for (const value of [new Error("no"), undefined, null, "ABORTED", { code: "ABORTED", name: "IpcError" }]) {
+    for (const value of [
+      new Error("no"),
+      undefined,
+      null,
+      "ABORTED",
+      { code: "ABORTED", name: "IpcError" },
+    ]) {
       expect(value instanceof IpcError).toBe(false);
     }
   });

@@ -71,9 +71,13 @@ describe("metadata on the wire", () => {
     const limits = { ...DEFAULT_WIRE_LIMITS, maxMetadataBytes: 10 };
     expect(toWire({ key: "1234567" }, limits)).toHaveLength(1);
     const content = failureIn(() => toWire({ key: "12345678" }, limits));
-    expect(content.message).toContain("metadata of 11 bytes is above the receiver's limit of 10 bytes (maxMetadataBytes)");
+    expect(content.message).toContain(
+      "metadata of 11 bytes is above the receiver's limit of 10 bytes (maxMetadataBytes)",
+    );
     const small = { ...DEFAULT_WIRE_LIMITS, maxHeaderBytes: 1_024 };
-    expect(failureIn(() => toWire({ key: "x".repeat(300) }, small)).message).toContain("1024 bytes (maxHeaderBytes)");
+    expect(failureIn(() => toWire({ key: "x".repeat(300) }, small)).message).toContain(
+      "1024 bytes (maxHeaderBytes)",
+    );
     expect(toWire({ key: "x".repeat(10_000) }, undefined)).toHaveLength(1);
   });
 });

@@ -23,7 +23,9 @@ export class ArrayLink implements Link {
   }
 
   reserve(maxBytes: number): Slot | undefined {
-    return this.isFull || this.isClosed ? undefined : { bytes: new Uint8Array(maxBytes), start: 0, end: maxBytes };
+    return this.isFull || this.isClosed
+      ? undefined
+      : { bytes: new Uint8Array(maxBytes), start: 0, end: maxBytes };
   }
 
   commit(slot: Slot, usedBytes: number): void {

@@ -3,7 +3,13 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_LIMITS } from "../../../runtime/limits.js";
 import { ReceiveWindow } from "../../../runtime/session/receive-window.js";
 
-const LIMITS = { ...DEFAULT_LIMITS, initialMessages: 2, initialBytes: 100, windowMessages: 10, windowBytes: 1_000 };
+const LIMITS = {
+  ...DEFAULT_LIMITS,
+  initialMessages: 2,
+  initialBytes: 100,
+  windowMessages: 10,
+  windowBytes: 1_000,
+};
 
 describe("ReceiveWindow", () => {
   it("takes what the initial credit is for, and one message that overdraws", () => {

@@ -29,7 +29,9 @@ describe("Waiters", () => {
   it("wait no longer than they may, and say what they waited for", async () => {
     const waiters = new Waiters(nodeHost());
     expect(await waiters.until(() => false, { ...FOREVER, timeoutMs: 5 })).toBe("timeout");
-    const failure = await failureOf(waiters.until(() => false, { ...FOREVER, timeoutMs: 5, timeoutText: () => "nothing came" }));
+    const failure = await failureOf(
+      waiters.until(() => false, { ...FOREVER, timeoutMs: 5, timeoutText: () => "nothing came" }),
+    );
     expect(failure).toMatchObject({ code: "DEADLINE_EXCEEDED", rawMessage: "nothing came after 5 ms" });
     const met = waiters.until(() => true, { ...FOREVER, timeoutMs: 0 });
     expect(await met).toBe("met");

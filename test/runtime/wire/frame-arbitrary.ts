@@ -11,7 +11,7 @@ const uint32 = fc.oneof(fc.constant(0), fc.nat(200), fc.integer({ min: 0, max: 4
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 5 }),
   fc.uint8Array({ maxLength: 300 }),
-  fc.integer({ min: 1_000, max: 20_000 }).map((length) => new Uint8Array(length).fill(length)),
+  fc.integer({ min: 1_000, max: 3_000 }).map((length) => new Uint8Array(length).fill(length)),
 );
 const text = fc.oneof(fc.string({ maxLength: 20 }), fc.string({ unit: "binary", maxLength: 40 }));
 
@@ -37,6 +37,8 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.record({
     }),
     { nil: undefined },
   ),
-  metadata: fc.array(fc.record({ key: fc.string({ minLength: 1, maxLength: 12 }), value: bytes }), { maxLength: 4 }),
+  metadata: fc.array(fc.record({ key: fc.string({ minLength: 1, maxLength: 12 }), value: bytes }), {
+    maxLength: 4,
+  }),
   payload: fc.option(bytes, { nil: undefined }),
 });

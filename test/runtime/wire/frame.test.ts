@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -9,6 +10,11 @@ import { anyFrame } from "./frame-arbitrary.js";
 import { frameFromMessage, messageFromFrame } from "./frame-message.js";
 
 const { FrameSchema } = generated;
+
+/** As `toEqual`, which takes long for long arrays and is asked only for what it says. */
+function expectSame(actual: unknown, wanted: unknown): void {
+  if (!isDeepStrictEqual(actual, wanted)) expect(actual).toEqual(wanted);
+}
 
 describe("the frame codec", () => {
   it("has the numbers of wire.proto", () => {
@@ -25,28 +31,28 @@ describe("the frame codec", () => {
   it("reads what it wrote", () => {
     fc.assert(
       fc.property(anyFrame, (frame) => {
-        expect(decodeFrame(encodeFrame(frame))).toEqual(frame);
+        expectSame(decodeFrame(encodeFrame(frame)), frame);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
   it("writes the bytes that protobuf's own code writes", () => {
     fc.assert(
       fc.property(anyFrame, (frame) => {
-        expect(encodeFrame(frame)).toEqual(toBinary(FrameSchema, messageFromFrame(frame)));
+        expectSame(encodeFrame(frame), toBinary(FrameSchema, messageFromFrame(frame)));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
   it("reads what protobuf's own code wrote, and the other way round", () => {
     fc.assert(
       fc.property(anyFrame, (frame) => {
-        expect(decodeFrame(toBinary(FrameSchema, messageFromFrame(frame)))).toEqual(frame);
-        expect(frameFromMessage(fromBinary(FrameSchema, encodeFrame(frame)))).toEqual(frame);
+        expectSame(decodeFrame(toBinary(FrameSchema, messageFromFrame(frame))), frame);
+        expectSame(frameFromMessage(fromBinary(FrameSchema, encodeFrame(frame))), frame);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -58,7 +64,7 @@ describe("the frame codec", () => {
         bytes.set(encoded, before);
         const decoded = decodeFrame(bytes, before, before + encoded.length);
         bytes.fill(0x55);
-        expect(decoded).toEqual(frame);
+        expectSame(decoded, frame);
       }),
       { numRuns: 200 },
     );
@@ -76,7 +82,7 @@ describe("the frame codec", () => {
         for (const [at, value] of list) if (bytes.length > 0) bytes[at % bytes.length] = value;
         isReadOrRefused(bytes);
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -86,13 +92,14 @@ describe("the frame codec", () => {
         const bytes = encodeFrame(frame);
         isReadOrRefused(bytes.subarray(0, length % (bytes.length + 1)));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
   it("allocates nothing for what a length only claims", () => {
     const claims = Uint8Array.of(0x08, 0x04, 0x7a, 0xff, 0xff, 0xff, 0xff, 0x07, 1, 2, 3);
-    for (let i = 0; i < 10_000; i++) expect(() => decodeFrame(claims)).toThrow("field 15: 2147483647 bytes are claimed");
+    for (let i = 0; i < 1_000; i++)
+      expect(() => decodeFrame(claims)).toThrow("field 15: 2147483647 bytes are claimed");
   });
 });
 
@@ -107,7 +114,7 @@ function isReadOrRefused(bytes: Uint8Array): void {
   }
   // It merges a status that comes twice, where ours takes the last; everything else is equal.
   const message = frameFromMessage(fromBinary(FrameSchema, bytes));
-  expect({ ...frame, status: undefined }).toEqual({ ...message, status: undefined });
+  expectSame({ ...frame, status: undefined }, { ...message, status: undefined });
 }
 
 describe("frames on a byte stream", () => {
@@ -117,7 +124,9 @@ describe("frames on a byte stream", () => {
       fc.property(fc.array(anyFrame, { maxLength: 6 }), cuts, (frames, places) => {
         const stream = streamOf(frames.map((frame) => encodeFrame(frame)));
         const received: ReturnType<typeof decodeFrame>[] = [];
-        const reader = new RecordReader(1_000_000, (bytes, start, end) => received.push(decodeFrame(bytes, start, end)));
+        const reader = new RecordReader(1_000_000, (bytes, start, end) =>
+          received.push(decodeFrame(bytes, start, end)),
+        );
         const all = [...new Set([0, ...places.map((place) => place % (stream.length + 1)), stream.length])];
         all.sort((a, b) => a - b);
         for (let i = 1; i < all.length; i++) {
@@ -125,7 +134,7 @@ describe("frames on a byte stream", () => {
           expect(reader.push(part, 0, part.length)).toBeUndefined();
           part.fill(0xaa);
         }
-        expect(received).toEqual(frames);
+        expectSame(received, frames);
       }),
       { numRuns: 200 },
     );

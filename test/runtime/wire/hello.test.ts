@@ -2,7 +2,13 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HelloSchema } from "../../../gen/protoipc/v1/wire_pb.js";
-import { DEFAULT_WIRE_LIMITS, decodeHello, encodeHello, type WireHello, WireError } from "../../../runtime/wire/index.js";
+import {
+  DEFAULT_WIRE_LIMITS,
+  decodeHello,
+  encodeHello,
+  type WireHello,
+  WireError,
+} from "../../../runtime/wire/index.js";
 
 const limit = fc.integer({ min: 1, max: 2_147_483_647 });
 const names = Object.keys(DEFAULT_WIRE_LIMITS) as (keyof typeof DEFAULT_WIRE_LIMITS)[];
@@ -10,7 +16,7 @@ const limits = fc
   .array(limit, { minLength: names.length, maxLength: names.length })
   .map((values): typeof DEFAULT_WIRE_LIMITS => {
     const made = { ...DEFAULT_WIRE_LIMITS };
-    names.forEach((name, index) => Object.assign(made, { [name]: values[index] }));
+    for (const [index, name] of names.entries()) Object.assign(made, { [name]: values[index] });
     return made;
   });
 const anyHello: fc.Arbitrary<WireHello> = fc.record({

@@ -3,7 +3,12 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FrameSchema } from "../../../gen/protoipc/v1/wire_pb.js";
 import { FrameHead, readFrameHead } from "../../../runtime/wire/frame-head.js";
-import { metadataContentBytes, metadataSize, readMetadata, writeMetadata } from "../../../runtime/wire/metadata.js";
+import {
+  metadataContentBytes,
+  metadataSize,
+  readMetadata,
+  writeMetadata,
+} from "../../../runtime/wire/metadata.js";
 
 const entries = fc.array(
   fc.record({ key: fc.string({ minLength: 1, maxLength: 30 }), value: fc.uint8Array({ maxLength: 300 }) }),

@@ -8,7 +8,9 @@ import { decodeStatus, encodeStatus } from "../../../runtime/wire/status.js";
 const anyStatus = fc.record({
   code: fc.nat(2_147_483_647),
   message: fc.string({ unit: "binary" }),
-  details: fc.array(fc.record({ typeUrl: fc.string(), value: fc.uint8Array({ maxLength: 200 }) }), { maxLength: 4 }),
+  details: fc.array(fc.record({ typeUrl: fc.string(), value: fc.uint8Array({ maxLength: 200 }) }), {
+    maxLength: 4,
+  }),
 });
 
 describe("Status", () => {

@@ -1,0 +1,31 @@
+import { describe } from "vitest";
+import { makeWorld, type TransportName } from "../../harness/world.js";
+import { callTests } from "./calls.js";
+import { cancellationTests } from "./cancellation.js";
+import { deadlineTests } from "./deadlines.js";
+import { errorTests } from "./errors.js";
+import { flowTests } from "./flow.js";
+import { interceptorTests } from "./interceptors.js";
+import { lifecycleTests } from "./lifecycle.js";
+import { limitTests } from "./limits.js";
+import { metadataTests } from "./metadata.js";
+import { overflowTests } from "./overflow.js";
+import { topicTests } from "./topics.js";
+
+/** What calls and topics do, whatever carries them. Run by a test file of each transport. */
+export function sessionSuite(transport: TransportName): void {
+  describe(`sessions over ${transport}`, () => {
+    const world = makeWorld(transport);
+    callTests(world);
+    deadlineTests(world);
+    cancellationTests(world);
+    metadataTests(world);
+    errorTests(world);
+    flowTests(world);
+    limitTests(world);
+    lifecycleTests(world);
+    interceptorTests(world);
+    topicTests(world);
+    overflowTests(world);
+  });
+}
