@@ -18,6 +18,8 @@ export interface IpcErrorOptions extends ErrorOptions {
   readonly metadata?: Metadata | undefined;
   /** As `IpcError.maybeExecuted`; false unless said. A peer judges for itself. */
   readonly maybeExecuted?: boolean | undefined;
+  /** What a peer is told in place of the message, where that has something for local eyes only, such as a path. */
+  readonly peerMessage?: string | undefined;
 }
 
 const BRAND = Symbol.for("protoipc.v1.IpcError");
@@ -41,6 +43,8 @@ export class IpcError extends Error {
    * peer said that it did not start it.
    */
   readonly maybeExecuted: boolean;
+  /** What a peer is told when the error is sent on: `rawMessage`, unless that names a path of this machine. */
+  readonly peerMessage: string;
 
   /** `message` is for developers, and travels to the peer when a handler throws the error: no secrets, no paths. */
   constructor(code: Code, message: string, options: IpcErrorOptions = {}) {
@@ -53,6 +57,7 @@ export class IpcError extends Error {
     this.details = options.details ?? [];
     this.metadata = options.metadata;
     this.maybeExecuted = options.maybeExecuted ?? false;
+    this.peerMessage = options.peerMessage ?? message;
     Object.defineProperty(this, BRAND, { value: true });
   }
 

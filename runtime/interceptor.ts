@@ -11,7 +11,7 @@ export interface InterceptedRequest {
   readonly metadata: Metadata;
   /** The `signal` option on the client; what `call.signal` is on the server. */
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds until the deadline, as of the call of the interceptor. */
+  /** Milliseconds until the deadline, as of the call of the interceptor. On the server to be read only. */
   readonly timeoutMs: number | undefined;
   /** What the handler gets beside the request, on the server; `undefined` on the client. */
   readonly call: CallContext | undefined;

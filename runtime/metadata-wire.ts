@@ -36,7 +36,7 @@ function checkSize(entries: readonly WireMetadata[], limits: WireLimits): void {
     );
   }
   // The other half of the header is the status's, or the method's name's.
-  const room = maxHeaderBytes / 2 - OTHER_HEADER_BYTES;
+  const room = Math.max(0, maxHeaderBytes / 2 - OTHER_HEADER_BYTES);
   const encodedSize = metadataSize(entries);
   if (encodedSize > room) {
     throw new IpcError(

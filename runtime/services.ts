@@ -5,6 +5,7 @@ import { IpcError } from "./error.js";
 import {
   applyInterceptors,
   type InterceptedCall,
+  type InterceptedRequest,
   type InterceptedResponse,
   type Interceptor,
 } from "./interceptor.js";
@@ -125,6 +126,24 @@ export function checkDefinition<Client, Handlers>(
   throw new TypeError("the service is no definition that protoc-gen-protoipc generated");
 }
 
+/** The handler's context with what interceptors have put in its place. */
+function changedCall(call: CallContext, request: InterceptedRequest): CallContext {
+  const { metadata } = request;
+  const signal = request.signal ?? call.signal;
+  if (metadata === call.metadata && signal === call.signal) return call;
+  return {
+    method: call.method,
+    peer: call.peer,
+    deadline: call.deadline,
+    timeoutMs: () => call.timeoutMs(),
+    sendHeader: () => call.sendHeader(),
+    header: call.header,
+    trailer: call.trailer,
+    metadata,
+    signal,
+  };
+}
+
 /** The handler with interceptors around it, as one handler. */
 function intercept(method: AnyMethod, handler: AnyHandler, interceptors: readonly Interceptor[]): AnyHandler {
   const manyResponses = hasManyResponses(method);
@@ -133,7 +152,7 @@ function intercept(method: AnyMethod, handler: AnyHandler, interceptors: readonl
     const { call } = request;
     if (call === undefined) throw new TypeError("an interceptor handed on a request without its call");
     const input = request.messages.kind === "one" ? request.messages.message : request.messages.stream;
-    const output = await handler(input, call);
+    const output = await handler(input, changedCall(call, request));
     const { header, trailer } = call;
     if (!manyResponses) return { header, trailer, messages: { kind: "one", message: output } };
     return { header, trailer, messages: { kind: "many", stream: output as AsyncIterable<unknown> } };

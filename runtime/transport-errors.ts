@@ -11,11 +11,15 @@ const CODES: Readonly<Record<TransportError["kind"], Code>> = {
   unavailable: "UNAVAILABLE",
 };
 
+/** The message itself names paths of this machine. */
+const PEER_MESSAGE = "another endpoint cannot be reached";
+
 /** What a transport or the directory of names threw, in the words of calls. */
 export function fromTransportError(error: unknown): IpcError {
   if (error instanceof Error && error.name === "TransportError" && "kind" in error) {
     const code = CODES[error.kind as TransportError["kind"]];
-    if (code !== undefined) return new IpcError(code, error.message, { cause: error });
+    if (code !== undefined)
+      return new IpcError(code, error.message, { cause: error, peerMessage: PEER_MESSAGE });
   }
   return IpcError.from(error, "UNAVAILABLE");
 }

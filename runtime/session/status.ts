@@ -15,7 +15,7 @@ const MAX_UTF8_BYTES_PER_UNIT = 3;
  */
 export function statusOf(error: IpcError, maxHeaderBytes: number): Uint8Array {
   const code = codeToNumber(error.code);
-  const message = error.rawMessage;
+  const message = error.peerMessage;
   const details = error.details.map(({ typeName, value }) => ({
     typeUrl: TYPE_URL_PREFIX + typeName,
     value,
@@ -50,6 +50,6 @@ export function errorOf(
 /** The same error with another word on whether the call may have been executed. */
 export function withMaybeExecuted(error: IpcError, maybeExecuted: boolean): IpcError {
   if (error.maybeExecuted === maybeExecuted) return error;
-  const { code, rawMessage, details, metadata, cause } = error;
-  return new IpcError(code, rawMessage, { details, metadata, maybeExecuted, cause });
+  const { code, rawMessage, peerMessage, details, metadata, cause } = error;
+  return new IpcError(code, rawMessage, { details, metadata, maybeExecuted, cause, peerMessage });
 }

@@ -1,0 +1,150 @@
+import { IpcError } from "../../runtime/error.js";
+import { FrameOutput } from "../../runtime/session/frame-output.js";
+import { ReceiveWindow } from "../../runtime/session/receive-window.js";
+import { Session } from "../../runtime/session/session.js";
+import { Stream } from "../../runtime/session/stream.js";
+
+/** Takes a planted bug out again. */
+export type Uproot = () => void;
+
+/** Puts another method in the place of one; the replacement gets the original. */
+function replace<T extends object, K extends keyof T>(
+  prototype: T,
+  name: K,
+  make: (original: T[K]) => T[K],
+): Uproot {
+  const original = prototype[name];
+  prototype[name] = make(original);
+  return () => {
+    prototype[name] = original;
+  };
+}
+
+/** Calls `run` for every n-th call. */
+function everyNth(n: number): () => boolean {
+  let count = 0;
+  return () => ++count % n === 0;
+}
+
+/** Bugs that the simulation must find, by name: each plants itself and returns how to take it out again. */
+export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
+  /** A call is settled a second time. */
+  "double-settle": () =>
+    replace(
+      Session.prototype,
+      "endStream",
+      (original) =>
+        function (this: Session, stream, error, trailer) {
+          const { receiver } = stream;
+          original.call(this, stream, error, trailer);
+          receiver?.onEnd(error, trailer);
+        },
+    ),
+  /** Some of what was consumed is never granted again. */
+  "lost-credit": () => {
+    const isNow = everyNth(3);
+    return replace(
+      Stream.prototype,
+      "consumed",
+      (original) =>
+        function (this: Stream, bytes) {
+          if (!isNow()) original.call(this, bytes);
+        },
+    );
+  },
+  /** A record overtakes the one before it. */
+  reorder: () => {
+    const held = new WeakMap<Session, Uint8Array>();
+    const isNow = everyNth(20);
+    return replace(
+      Session.prototype,
+      "onRecord",
+      (original) =>
+        function (this: Session, bytes, start, end) {
+          const before = held.get(this);
+          held.delete(this);
+          if (before === undefined && this.peer !== undefined && isNow()) {
+            held.set(this, bytes.slice(start, end));
+            return;
+          }
+          original.call(this, bytes, start, end);
+          if (before !== undefined) original.call(this, before, 0, before.length);
+        },
+    );
+  },
+  /** Losses are not reported. */
+  "uncounted-loss": () => {
+    const uproot = replace(
+      FrameOutput.prototype,
+      "data",
+      (original) =>
+        function (this: FrameOutput, streamId, flags, keyId, seq, _lost, payload) {
+          return original.call(this, streamId, flags, keyId, seq, 0, payload);
+        },
+    );
+    const uprootLost = replace(FrameOutput.prototype, "lost", () => () => true);
+    return () => {
+      uproot();
+      uprootLost();
+    };
+  },
+  /** Some streams that are over stay where they were. */
+  "leak-stream": () => {
+    const isNow = everyNth(7);
+    return replace(
+      Session.prototype,
+      "forget",
+      (original) =>
+        function (this: Session, stream) {
+          if (!isNow()) original.call(this, stream);
+        },
+    );
+  },
+  /** A handler does not learn that nobody waits for it. */
+  "ignore-cancel": () => replace(Stream.prototype, "cancelCallee", () => () => undefined),
+  /** A call that failed is said not to have been executed, whether it was or not. */
+  "early-maybe-executed": () =>
+    replace(
+      Session.prototype,
+      "endStream",
+      (original) =>
+        function (this: Session, stream, error, trailer) {
+          const denied = error && new IpcError(error.code, error.rawMessage, { maybeExecuted: false });
+          original.call(this, stream, denied, trailer);
+        },
+    ),
+  /** The budget for grants shrinks with every stream. */
+  "leak-budget": () => replace(ReceiveWindow.prototype, "release", () => () => undefined),
+  /** Messages are sent without credit. */
+  "ignore-credit": () =>
+    replace(
+      Stream.prototype,
+      "trySend",
+      (original) =>
+        function (this: Stream, payload, flags, keyId, seq, lost) {
+          this.sendMessages = Math.max(1, this.sendMessages);
+          this.sendBytes = Math.max(1, this.sendBytes);
+          return original.call(this, payload, flags, keyId, seq, lost);
+        },
+    ),
+};
+
+export type MutantName =
+  | "double-settle"
+  | "lost-credit"
+  | "reorder"
+  | "uncounted-loss"
+  | "leak-stream"
+  | "ignore-cancel"
+  | "early-maybe-executed"
+  | "leak-budget"
+  | "ignore-credit";
+
+export function isMutant(name: string): name is MutantName {
+  return Object.hasOwn(MUTANTS, name);
+}
+
+/** Plants a bug into the runtime of this process. */
+export function plant(name: MutantName): Uproot {
+  return MUTANTS[name]();
+}

@@ -1,0 +1,4 @@
+import { it } from "vitest";
+import { runSeeds } from "./run-seeds.js";
+
+it("holds for the seeds from 1 on", () => runSeeds(1, 1_000), 180_000);

@@ -1,0 +1,210 @@
+import { Echo } from "../../gen/test/v1/echo_protoipc.js";
+import type {
+  Endpoint,
+  KeyedPublisher,
+  PublishResult,
+  Subscription,
+  UnkeyedPublisher,
+} from "../../runtime/api.js";
+import { isIpcError } from "../../runtime/error.js";
+import type { Random } from "./random.js";
+import type { TopicName, TopicPlan } from "./scenario.js";
+import { bodyOf, problemOf } from "./text.js";
+import { keyText } from "./topic-account.js";
+import type { World } from "./world.js";
+
+/** What the two kinds of publishers have in common, with the key in front in both. */
+interface AnyPublisher {
+  publish(key: SimKey, message: SimMessage): PublishResult;
+  publishWhenReady(key: SimKey, message: SimMessage): Promise<PublishResult>;
+  close(): Promise<void>;
+}
+
+interface SimKey {
+  readonly name: string;
+  readonly shard: number;
+}
+
+interface SimMessage {
+  readonly text: string;
+  readonly number: number;
+  readonly body: Uint8Array;
+}
+
+/** A topic that is published in a run: how many publications of each key there have been. */
+export interface PublishedTopic {
+  readonly plan: TopicPlan;
+  readonly fullName: string;
+  readonly publisher: AnyPublisher;
+  /** The newest number of each key. */
+  readonly seqs: Map<string, number>;
+  isDone: boolean;
+}
+
+/** One subscription of a run. */
+export interface SimSubscription {
+  readonly id: string;
+  readonly topic: TopicName;
+  readonly filter: { readonly name?: string; readonly shard?: number };
+  readonly subscription: Subscription<unknown, unknown> & {
+    readonly received: number;
+    readonly lost: number;
+  };
+  /** How it ended; `undefined` while it has not. */
+  ended: "well" | "left" | { readonly error: unknown } | undefined;
+  /** The numbers of the keys when the publisher took it on; `undefined` where it has not. */
+  joined: ReadonlyMap<string, number> | undefined;
+  /** What was read: the sum of the losses told with messages. */
+  read: number;
+}
+
+/** Opens a publisher of the topic with the plan's rules. */
+export async function openTopic(endpoint: Endpoint, plan: TopicPlan): Promise<PublishedTopic> {
+  const { name, rules } = plan;
+  const topic = name === "plain" ? Echo.plain : Echo[name];
+  const publisher =
+    topic.kind === "topic"
+      ? ((await endpoint.publisher({ ...topic, rules })) as KeyedPublisher<SimKey, SimMessage>)
+      : withoutKey(await endpoint.publisher({ ...topic, rules }));
+  return { plan, fullName: topic.fullName, publisher, seqs: new Map(), isDone: false };
+}
+
+function withoutKey(publisher: UnkeyedPublisher<SimMessage>): AnyPublisher {
+  return {
+    publish: (_key, message) => publisher.publish(message),
+    publishWhenReady: (_key, message) => publisher.publishWhenReady(message),
+    close: () => publisher.close(),
+  };
+}
+
+/** Publishes all that the plan says, in bursts. */
+export async function publishAll(
+  world: World,
+  random: Random,
+  topic: PublishedTopic,
+  maxBodyBytes: number,
+): Promise<void> {
+  const { plan, publisher } = topic;
+  try {
+    for (let i = 0; i < plan.publications; i++) {
+      if (i % plan.burst === 0) await world.sleep(random.int(0, 60));
+      const key =
+        plan.name === "plain"
+          ? { name: "", shard: 0 }
+          : { name: `k${random.int(1, plan.keys)}`, shard: i % 2 };
+      const name = keyText(key);
+      const message = { text: name, number: i, body: bodyOf(name, i, random.int(0, maxBodyBytes)) };
+      const before = topic.seqs.get(name) ?? 0;
+      if (!plan.waits) {
+        const result = publisher.publish(key, message);
+        topic.seqs.set(name, before + 1);
+        checkResult(world, topic, before + 1, result);
+      } else {
+        const result = await publisher.publishWhenReady(key, message);
+        topic.seqs.set(name, result.seq);
+        checkResult(world, topic, before + 1, result);
+      }
+    }
+  } catch (error) {
+    world.log(`${plan.name} stops publishing: ${String(error)}`);
+    if (!isIpcError(error)) world.report(`publishing failed with what is no IpcError: ${String(error)}`);
+  }
+  topic.isDone = true;
+}
+
+function checkResult(world: World, { plan }: PublishedTopic, seq: number, result: PublishResult): void {
+  const { matched, sent, queued, dropped } = result;
+  world.log(
+    `${plan.name} publishes ${result.seq}: ${matched} matched, ${sent} sent, ${queued} queued, ${dropped} dropped`,
+  );
+  if (result.seq !== seq) world.report(`a publication of ${plan.name} has number ${result.seq}, not ${seq}`);
+  // With "dropOldest" a publication that is queued may count as dropped too, for the one that it drove out.
+  const least = sent + queued + (plan.rules.overflow === "dropOldest" ? 0 : dropped);
+  const isSum = least <= matched && matched <= sent + queued + dropped;
+  if (!isSum)
+    world.report(`${plan.name}: ${matched} matched, ${sent} sent, ${queued} queued, ${dropped} dropped`);
+}
+
+/** Subscribes. */
+export function subscribe(
+  random: Random,
+  endpoint: Endpoint,
+  from: string,
+  name: TopicName,
+  index: number,
+): SimSubscription {
+  const filter: { name?: string; shard?: number } = {};
+  if (name !== "plain" && random.chance(0.4)) filter.name = `k${random.int(1, 4)}`;
+  if (name !== "plain" && random.chance(0.2)) filter.shard = random.int(0, 1);
+  const subscription =
+    name === "plain"
+      ? endpoint.subscribe(Echo.plain, { from })
+      : endpoint.subscribe(Echo[name], filter, { from });
+  return {
+    id: `subscription-${index}`,
+    topic: name,
+    filter,
+    subscription: subscription as SimSubscription["subscription"],
+    ended: undefined,
+    joined: undefined,
+    read: 0,
+  };
+}
+
+/** Reads to the end, or as long as it wants to. */
+export async function readSubscription(
+  world: World,
+  sim: SimSubscription,
+  readDelayMs: number,
+  breakAfter: number | undefined,
+  isCorrupted: () => boolean,
+): Promise<void> {
+  const seqs = new Map<string, number>();
+  try {
+    for await (const { key, message, seq, lost } of sim.subscription) {
+      sim.read++;
+      const name = key === undefined ? "/0" : keyText(key as SimKey);
+      const item = message as SimMessage;
+      world.log(`${sim.id} reads ${sim.topic} ${name} ${seq}, ${lost} lost`);
+      const problem = problemOf(item, name, item.number);
+      const before = seqs.get(name);
+      seqs.set(name, seq);
+      if (!isCorrupted()) {
+        if (problem !== undefined) world.report(`${sim.id}: ${problem}`);
+        if (before !== undefined && seq !== before + lost + 1) {
+          world.report(`${sim.id} reads number ${seq} of ${name} after ${before}, with ${lost} lost`);
+        }
+      }
+      if (sim.read === breakAfter) {
+        sim.ended = "left";
+        break;
+      }
+      if (readDelayMs > 0) await world.sleep(readDelayMs);
+    }
+    sim.ended ??= "well";
+  } catch (error) {
+    sim.ended = { error };
+    if (!isIpcError(error)) world.report(`${sim.id} failed with what is no IpcError: ${String(error)}`);
+  }
+  world.log(`${sim.id} ends: ${typeof sim.ended === "object" ? String(sim.ended.error) : sim.ended}`);
+}
+
+/** How many publications a subscription must have got or lost, from its joining until now. */
+export function dueTo(sim: SimSubscription, topic: PublishedTopic): number {
+  let due = 0;
+  for (const [name, seq] of topic.seqs) {
+    if (!isWanted(sim, name)) continue;
+    const joined = sim.joined?.get(name) ?? 0;
+    due += seq - joined + Math.min(joined, topic.plan.rules.history);
+  }
+  return due;
+}
+
+function isWanted({ topic, filter }: SimSubscription, key: string): boolean {
+  if (topic === "plain") return true;
+  const [name, shard] = key.split("/");
+  return (
+    (filter.name === undefined || filter.name === name) &&
+    (filter.shard === undefined || String(filter.shard) === shard)
+  );
+}
