@@ -1,0 +1,154 @@
+// Where a fault test happens: a root directory of its own, and processes that end with it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createConnection, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach } from "vitest";
+import { type Endpoint, type OpenOptions, open } from "../../index.js";
+
+/** A program of test/programs in a process of its own. */
+export interface Child {
+  readonly pid: number;
+  readonly process: ChildProcess;
+  /** Sends a command and resolves with its answer. Rejects when the process ends before. */
+  ask<Answer = Record<string, unknown>>(command: object): Promise<Answer>;
+  /** Resolves when the signal is sent; for SIGKILL, when the process is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+let directory = "";
+let children: ChildProcess[] = [];
+let endpoints: Endpoint[] = [];
+let sockets: Socket[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "pf-"));
+  // Read by `open` in this process, and inherited by its children.
+  process.env["PROTOIPC_DIR"] = directory;
+});
+
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  for (const child of children) await end(child);
+  await Promise.all(endpoints.map((endpoint) => endpoint.close()));
+  children = [];
+  endpoints = [];
+  sockets = [];
+  await rm(directory, { recursive: true });
+});
+
+/** Opens an endpoint in this process, closed after the test. */
+export async function openHere(options: OpenOptions = {}): Promise<Endpoint> {
+  const endpoint = await open({ drainTimeoutMs: 200, ...options });
+  endpoints.push(endpoint);
+  return endpoint;
+}
+
+/** Starts a program, as built, and waits until it is ready. `maxOpenFiles` limits its descriptors. */
+export async function start(
+  program: string,
+  args: readonly (string | object)[],
+  maxOpenFiles?: number,
+): Promise<Child> {
+  const file = fileURLToPath(new URL(`../../dist/test/programs/${program}.js`, import.meta.url));
+  const texts = args.map((arg) => (typeof arg === "string" ? arg : JSON.stringify(arg)));
+  const command =
+    maxOpenFiles === undefined
+      ? [process.execPath, file, ...texts]
+      : ["sh", "-c", `ulimit -n ${maxOpenFiles}; exec "$0" "$@"`, process.execPath, file, ...texts];
+  const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "inherit"] });
+  children.push(child);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<unknown> => {
+    const line = await lines.next();
+    if (line.done) throw new Error(`${program} ended without an answer`);
+    return JSON.parse(line.value);
+  };
+  await next();
+  return {
+    pid: child.pid!,
+    process: child,
+    ask<Answer>(message: object): Promise<Answer> {
+      child.stdin.write(`${JSON.stringify(message)}\n`);
+      return next() as Promise<Answer>;
+    },
+    async kill(signal) {
+      if (signal === "SIGKILL") await end(child);
+      else child.kill(signal);
+    },
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+/** The directory of an endpoint of this test. */
+export function endpointPath(name: string): string {
+  return join(directory, "default", name);
+}
+
+/** Connects to an endpoint's socket without speaking the protocol; closed after the test. */
+export async function rawSocket(name: string): Promise<Socket> {
+  const socket = createConnection({ path: join(endpointPath(name), "unix"), allowHalfOpen: true });
+  sockets.push(socket);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Waits until `check` holds. Rejects, saying what was last seen, after `limitMs`. */
+export async function until<T>(
+  see: () => T | Promise<T>,
+  check: (seen: T) => boolean,
+  limitMs: number,
+): Promise<T> {
+  const giveUpAt = performance.now() + limitMs;
+  for (;;) {
+    const seen = await see();
+    if (check(seen)) return seen;
+    if (performance.now() > giveUpAt) {
+      throw new Error(`not so within ${limitMs} ms; last seen: ${JSON.stringify(seen)}`);
+    }
+    await sleep(20);
+  }
+}
+
+/** The resident memory of a process, in bytes. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+}
+
+/** How many descriptors a process has. */
+export async function openFiles(pid: number): Promise<number> {
+  return (await readdir(`/proc/${pid}/fd`)).length;
+}
+
+/** Does `run` so many times, a few at a time. */
+export async function repeat(times: number, atATime: number, run: () => Promise<void>): Promise<void> {
+  let begun = 0;
+  const worker = async (): Promise<void> => {
+    while (begun++ < times) await run();
+  };
+  await Promise.all(Array.from({ length: atATime }, worker));
+}
+
+/** The descriptors of a fault-server without peers. */
+export async function settledFiles(server: Child): Promise<number> {
+  await until(
+    () => server.ask<{ peers: number }>({ do: "report" }),
+    ({ peers }) => peers === 0,
+    10_000,
+  );
+  return openFiles(server.pid);
+}
