@@ -9,6 +9,6 @@ export { Feature, Flag, Kind, PROTOCOL_VERSION } from "./kinds.js";
 export type { WireMetadata } from "./metadata.js";
 export { PREAMBLE } from "./preamble.js";
 export { RecordReader } from "./record-reader.js";
-export { RecordWriter } from "./record-writer.js";
+export { type MutableSlot, RecordWriter, type RecordWriterOptions } from "./record-writer.js";
 export type { WireStatus } from "./status.js";
 export { WireError } from "./wire-error.js";
