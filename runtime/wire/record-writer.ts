@@ -2,7 +2,7 @@ import { releaseChunk, takeChunk } from "./chunk-pool.js";
 import { varintSize, writePaddedVarint } from "./varint.js";
 
 /** Room for one record; the writer's own, and reused. */
-interface MutableSlot {
+export interface MutableSlot {
   bytes: Uint8Array;
   start: number;
   end: number;
