@@ -48,6 +48,7 @@ export const CASES: readonly Case[] = [
       call("unary-rate", B64, 256),
       call("unary-rate", KIB, 64),
       call("unary-rate", KIB64, 64),
+      call("unary-rate", MIB, 64),
     ],
   },
   {
@@ -64,7 +65,7 @@ export const CASES: readonly Case[] = [
     unit: "messages/s",
     better: "higher",
     base: "zeromq",
-    scenarios: [B64, KIB].map((sizeBytes) => messages("one-way", sizeBytes, null)),
+    scenarios: [B64, KIB, KIB64, MIB].map((sizeBytes) => messages("one-way", sizeBytes, null)),
   },
   {
     name: "publish",
@@ -72,7 +73,10 @@ export const CASES: readonly Case[] = [
     unit: "messages/s",
     better: "higher",
     base: "grpc-js",
-    scenarios: [1, 4, 16].map((subscribers) => messages("publish", B64, subscribers)),
+    scenarios: [
+      ...[1, 4, 16].map((subscribers) => messages("publish", B64, subscribers)),
+      ...[KIB, KIB64, MIB].map((sizeBytes) => messages("publish", sizeBytes, 1)),
+    ],
   },
 ];
 

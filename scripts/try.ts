@@ -63,9 +63,11 @@ async function firstLine(child: ChildProcess): Promise<string> {
   return line;
 }
 
+/** Runs the two programs as the README does: the first in the background, the second while it runs. */
 async function runPrograms(folder: string): Promise<void> {
+  const [server, client] = commandsShown("node").map((line) => line.split(" ")[1]!);
   const env = { ...process.env, PROTOIPC_DIR: join(folder, "run") };
-  const market = spawn(process.execPath, ["build/market.js"], {
+  const market = spawn(process.execPath, [server!], {
     cwd: folder,
     env,
     stdio: ["ignore", "pipe", "inherit"],
@@ -73,7 +75,7 @@ async function runPrograms(folder: string): Promise<void> {
   try {
     const line = await firstLine(market);
     if (line !== "serving") throw new Error(`market.js said ${JSON.stringify(line)}`);
-    const output = execFileSync(process.execPath, ["build/shell.js"], {
+    const output = execFileSync(process.execPath, [client!], {
       cwd: folder,
       env,
       encoding: "utf8",
@@ -111,17 +113,18 @@ try {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
+  const strict =
+    "--exactOptionalPropertyTypes --noUncheckedIndexedAccess --noPropertyAccessFromIndexSignature --verbatimModuleSyntax --isolatedModules";
   for (const line of commandsShown("npx")) run(folder, line);
+  run(folder, `npx tsc --noEmit ${strict}`);
   await runPrograms(folder);
 
-  // The same with protoc, under the strictest flags.
+  // The same with protoc.
   rmSync(join(folder, "src/gen"), { recursive: true });
   mkdirSync(join(folder, "src/gen"));
   const [protoc] = commandsShown("protoc");
   const bin = join(folder, "node_modules/.bin");
   run(folder, `set -f; PATH=${bin}:$PATH ${join(repository, "node_modules/.bin")}/${protoc}`);
-  const strict =
-    "--exactOptionalPropertyTypes --noUncheckedIndexedAccess --noPropertyAccessFromIndexSignature --verbatimModuleSyntax --isolatedModules";
   run(folder, `npx tsc ${strict}`);
   await runPrograms(folder);
   console.log("the quick start works");

@@ -155,7 +155,7 @@ export class StreamLink implements Link {
       setImmediate(() => {
         if (this.#watched !== what) return;
         const name = what === THE_PREAMBLE ? "the preamble" : "a record";
-        this.#reject(`${name} was not whole within the limit of ${frameTimeoutMs} ms`);
+        this.#reject(`${name} was not whole within the limit of ${frameTimeoutMs} ms (frameTimeoutMs)`);
       });
     };
     this.#frameTimer = setTimeout(onTimeout, frameTimeoutMs).unref();

@@ -3,10 +3,8 @@ import itertools, sys
 from google.protobuf import empty_pb2
 from hostwatch.v1 import hostwatch_pb2 as hostwatch
 from link import CallError, Link, socket_path
-
 def annotate(request):
     return hostwatch.AnnotateReply(text=f"{request.process.name}, says Python")
-
 name = sys.argv[1] if len(sys.argv) > 1 else "hostwatch"
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 5
 try:
@@ -16,8 +14,8 @@ try:
     reply = link.call("hostwatch.v1.Hostwatch/List", query, hostwatch.ListReply)
     for process in reply.processes:
         print(f"process: {process.pid} {process.name!r} {process.resident_bytes}")
-    cores = link.subscribe("hostwatch.v1.Hostwatch/Cores", hostwatch.CoreKey(core=0), hostwatch.CoreKey,
-                           hostwatch.CoreSample)
+    core = hostwatch.CoreKey(core=0)
+    cores = link.subscribe("hostwatch.v1.Hostwatch/Cores", core, hostwatch.CoreKey, hostwatch.CoreSample)
     for key, sample, seq, lost in itertools.islice(cores, count):
         print(f"core {key.core}: publication {seq}, {sample.busy:.0%} busy, {lost} lost")
     cores.close()

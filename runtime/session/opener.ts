@@ -140,6 +140,16 @@ export class Opener {
     return queued;
   }
 
+  /** Why a stream is not opened yet. */
+  describeWait(stream: Stream): string {
+    const limits = this.#session.peer?.limits;
+    if (limits === undefined || this.#hasRoom(stream)) return "the link is full (sendBufferBytes)";
+    if (stream.isOneWay) {
+      return `the peer's limits are oneWayMessages ${limits.oneWayMessages}, oneWayBytes ${limits.oneWayBytes}`;
+    }
+    return `the peer's limits are maxCalls ${limits.maxCalls}, callBytes ${limits.callBytes}`;
+  }
+
   #hasRoom(stream: Stream): boolean {
     if (stream.isOneWay) return this.#oneWayMessages > 0 && this.#oneWayBytes > 0;
     return this.#callsInFlight < this.#maxCalls && this.#callBytes > 0;

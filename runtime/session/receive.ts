@@ -28,7 +28,9 @@ function checkHead(session: Session, head: FrameHead, recordBytes: number): void
   const { limits } = session.config;
   const headerBytes = recordBytes - (head.payloadStart < 0 ? 0 : head.payloadEnd - head.payloadStart);
   if (headerBytes > limits.maxHeaderBytes) {
-    throw new WireError(`a frame header of ${headerBytes} bytes; the limit is ${limits.maxHeaderBytes}`);
+    throw new WireError(
+      `a frame header of ${headerBytes} bytes; the limit is ${limits.maxHeaderBytes} (maxHeaderBytes)`,
+    );
   }
 }
 
@@ -97,7 +99,7 @@ function onClose(session: Session, head: FrameHead): void {
 function onMethod(session: Session, head: FrameHead): void {
   const { peerMethods } = session;
   const limit = session.config.limits.maxMethods;
-  if (peerMethods.size >= limit) throw new WireError(`more than ${limit} methods are announced`);
+  if (peerMethods.size >= limit) throw new WireError(`more than ${limit} methods are announced (maxMethods)`);
   if (head.methodId === 0 || head.methodStart === head.methodEnd)
     throw new WireError("a METHOD without id or name");
   if (peerMethods.has(head.methodId)) throw new WireError(`method id ${head.methodId} is announced twice`);
@@ -149,17 +151,17 @@ function takeCredit(session: Session, head: FrameHead): void {
   if ((head.flags & Flag.ONE_WAY) !== 0) {
     if (session.peerOneWayMessages < 1 || session.peerOneWayBytes <= 0) {
       throw new WireError(
-        `a one-way call without credit (${limits.oneWayMessages} calls, ${limits.oneWayBytes} bytes)`,
+        `a one-way call without credit (oneWayMessages ${limits.oneWayMessages}, oneWayBytes ${limits.oneWayBytes})`,
       );
     }
     session.peerOneWayMessages--;
     return;
   }
   if (session.peerCallsInFlight >= limits.maxCalls) {
-    throw new WireError(`more than ${limits.maxCalls} calls in flight (max_calls)`);
+    throw new WireError(`more than ${limits.maxCalls} calls in flight (maxCalls)`);
   }
   if (session.peerCallBytes <= 0) {
-    throw new WireError(`a call without credit for its message (call_bytes ${limits.callBytes})`);
+    throw new WireError(`a call without credit for its message (callBytes ${limits.callBytes})`);
   }
   session.peerCallsInFlight++;
 }
@@ -230,7 +232,7 @@ function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpe
   let { assembly } = stream;
   if (!isOpen) {
     if (assembly === undefined && !stream.takeMessage()) {
-      throw new WireError(`a message without credit on stream ${stream.id}`);
+      throw new WireError(withoutCredit(session, stream));
     }
     if (assembly?.isOpening === true) countOpenBytes(session, stream, size);
     else stream.takeBytes(size);
@@ -276,7 +278,7 @@ function onEnd(session: Session, head: FrameHead): void {
   const wasStarted = (head.flags & Flag.NOT_STARTED) === 0;
   const error = status === undefined ? undefined : errorOf(status, wasStarted, undefined);
   if (stream.receiver !== undefined && head.payloadStart >= 0) {
-    if (!stream.takeLastMessage()) throw new WireError(`a message without credit on stream ${stream.id}`);
+    if (!stream.takeLastMessage()) throw new WireError(withoutCredit(session, stream));
     const size = head.payloadEnd - head.payloadStart;
     const limit = session.config.limits.maxMessageBytes;
     if (size > limit) refuseMessage(stream, size, limit);
@@ -358,6 +360,14 @@ function metadataOf(session: Session, head: FrameHead): readonly WireMetadata[] 
   const limit = session.config.limits.maxMetadataBytes;
   const size = metadataContentBytes(metadata);
   if (size > limit)
-    throw new WireError(`metadata of ${size} bytes; the limit is ${limit} (max_metadata_bytes)`);
+    throw new WireError(`metadata of ${size} bytes; the limit is ${limit} (maxMetadataBytes)`);
   return metadata;
+}
+
+/** The message of an error about a message that the peer had no credit for. */
+function withoutCredit(session: Session, stream: Stream): string {
+  const { initialMessages, initialBytes, windowMessages, windowBytes } = session.config.limits;
+  const first = `initialMessages ${initialMessages}, initialBytes ${initialBytes}`;
+  const most = `windowMessages ${windowMessages}, windowBytes ${windowBytes}`;
+  return `a message without credit on stream ${stream.id} (${first}; at most ${most})`;
 }

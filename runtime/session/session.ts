@@ -7,6 +7,7 @@ import { Feature, Flag, PROTOCOL_VERSION } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import { Deadlines } from "./deadlines.js";
 import { FrameOutput } from "./frame-output.js";
+import { linkLost } from "./link-lost.js";
 import { Opener } from "./opener.js";
 import { BytesPayload, detach, MessagePayload, type Payload } from "./payload.js";
 import { receiveRecord } from "./receive.js";
@@ -49,6 +50,8 @@ export interface SessionHandler {
   /** `tick` is wanted at this time; an earlier wish is still valid. */
   onWakeAt(timeMs: number): void;
 }
+
+const PASSED = "the deadline has passed";
 
 /**
  * The protocol on one link: handshake, streams, credit, deadlines, cancellation, draining. It does no I/O and has no
@@ -215,7 +218,12 @@ export class Session implements LinkReceiver {
     if (this.closedBy !== undefined) return;
     if (this.peer === undefined && nowMs >= this.#handshakeDeadlineMs) {
       const limit = this.config.limits.handshakeTimeoutMs;
-      this.close(new IpcError("DEADLINE_EXCEEDED", `the peer did not introduce itself within ${limit} ms`));
+      this.close(
+        new IpcError(
+          "DEADLINE_EXCEEDED",
+          `the peer did not introduce itself within ${limit} ms (handshakeTimeoutMs)`,
+        ),
+      );
       return;
     }
     for (let stream = this.#deadlines.first; stream !== undefined; stream = this.#deadlines.first) {
@@ -425,7 +433,11 @@ export class Session implements LinkReceiver {
   }
 
   #expire(stream: Stream): void {
-    const reason = new IpcError("DEADLINE_EXCEEDED", "the deadline has passed");
+    const isQueued = stream.isCaller && !stream.opened;
+    const text = isQueued
+      ? `the deadline passed while the call waited: ${this.opener.describeWait(stream)}`
+      : PASSED;
+    const reason = new IpcError("DEADLINE_EXCEEDED", text);
     if (stream.isCaller) this.cancelStream(stream, reason);
     else stream.cancelCallee(reason);
   }
@@ -471,18 +483,4 @@ function settle(stream: Stream, error: IpcError | undefined, trailer: readonly W
   stream.onOneWay = undefined;
   receiver?.onEnd(error, trailer);
   onOneWay?.(error);
-}
-
-function linkLost(end: LinkEnd, isHandshake: boolean): IpcError {
-  const when = isHandshake ? " before the peer introduced itself" : "";
-  switch (end.kind) {
-    case "local":
-      return new IpcError("CANCELLED", "the link was closed on this side");
-    case "peer":
-      return new IpcError("UNAVAILABLE", `the peer closed the link or died${when}`);
-    case "protocol":
-      return new IpcError("INTERNAL", `protocol error: ${end.message}`);
-    case "io":
-      return new IpcError("UNAVAILABLE", `the link failed${when}`, { cause: end.cause });
-  }
 }

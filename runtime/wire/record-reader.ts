@@ -52,7 +52,7 @@ export class RecordReader {
         // Not a shift: five bytes carry 35 bits.
         this.#prefixValue += (byte & 0x7f) * this.#prefixScale;
         if (this.#prefixValue > this.#maxRecordBytes) {
-          const limit = `the limit of ${this.#maxRecordBytes} bytes`;
+          const limit = `the limit of ${this.#maxRecordBytes} bytes (maxMessageBytes + maxHeaderBytes)`;
           return this.#fail(`a record of at least ${this.#prefixValue} bytes is above ${limit}`);
         }
         if (byte >= 0x80) {

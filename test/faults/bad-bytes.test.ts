@@ -105,7 +105,7 @@ const cases: readonly Case[] = [
     what: "more calls than the limit",
     send: (s) =>
       void s.write(Buffer.concat([introduction(), ...[1, 3, 5, 7, 9].map((id) => say(id, "hang"))])),
-    says: /more than 4 calls in flight \(max_calls\)/,
+    says: /more than 4 calls in flight \(maxCalls\)/,
   },
   {
     what: "a frame that is cut off",

@@ -44,7 +44,7 @@ describe("a subscriber that stands still for five seconds", () => {
       console.log(`messages a second before ${before.map(Math.round)}, during ${during.map(Math.round)}`);
       others.forEach((_other, i) => {
         expect(during[i]! / before[i]!).toBeGreaterThan(0.8);
-        expect(during[i]! / before[i]!).toBeLessThan(1.25);
+        expect(during[i]! / before[i]!).toBeLessThan(1.2);
       });
       // 2,500 messages of 8 KiB did not reach the one that stands still; they are not kept for it either.
       expect(residentDuring - residentBefore).toBeLessThan(24 * 1024 * 1024);

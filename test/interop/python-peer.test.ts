@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -61,6 +62,12 @@ beforeAll(async () => {
   }
 });
 
+it("is under 150 lines of Python", async () => {
+  const files = ["link.py", "peer.py"].map((name) => readFile(`${ROOT}examples/python-peer/${name}`, "utf8"));
+  const lines = (await Promise.all(files)).flatMap((text) => text.trimEnd().split("\n"));
+  expect(lines.length).toBeLessThan(150);
+});
+
 describe("the peer in Python", () => {
   let daemon: ChildProcess;
 
@@ -102,7 +109,7 @@ describe("the peer in Python", () => {
     const { code, lines, errors } = await peer("hostwatch", "1001");
     expect(code).toBe(1);
     expect(lines).toHaveLength(1);
-    expect(errors).toBe("peer.py: INVALID_ARGUMENT: limit is 1001; the most is 1000\n");
+    expect(errors).toBe("peer.py: limit is 1001; the most is 1000 (code 3)\n");
   });
 
   it("looks to its server like any other", async ({ skip }) => {

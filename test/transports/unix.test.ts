@@ -123,11 +123,11 @@ describe("the bytes of a link", () => {
     clearInterval(timer);
     expect(all[0]?.end).toEqual({
       kind: "protocol",
-      message: "the preamble was not whole within the limit of 150 ms",
+      message: "the preamble was not whole within the limit of 150 ms (frameTimeoutMs)",
     });
     expect(all[1]?.end).toEqual({
       kind: "protocol",
-      message: "a record was not whole within the limit of 150 ms",
+      message: "a record was not whole within the limit of 150 ms (frameTimeoutMs)",
     });
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(all[2]?.end).toBeUndefined();

@@ -100,10 +100,14 @@ describe("RecordReader", () => {
     const at = feed(Uint8Array.of(0x80, 0x01, ...new Uint8Array(128)), [], 128);
     expect(at.records[0]?.length).toBe(128);
     const above = feed(Uint8Array.of(0x81, 0x01), [], 128);
-    expect(above.problem).toBe("a record of at least 129 bytes is above the limit of 128 bytes");
+    expect(above.problem).toBe(
+      "a record of at least 129 bytes is above the limit of 128 bytes (maxMessageBytes + maxHeaderBytes)",
+    );
     // Four bytes of a length that is far above: the last one is not needed.
     const far = feed(Uint8Array.of(0xff, 0xff), [], 128);
-    expect(far.problem).toBe("a record of at least 16383 bytes is above the limit of 128 bytes");
+    expect(far.problem).toBe(
+      "a record of at least 16383 bytes is above the limit of 128 bytes (maxMessageBytes + maxHeaderBytes)",
+    );
     const largest = feed(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f), [], 2 ** 32);
     expect(largest.problem).toBeUndefined();
     expect(largest.reader.incompleteRecord).toBe(1);
