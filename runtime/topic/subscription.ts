@@ -153,7 +153,7 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
   onLost(keyId: number, _seq: number, lost: number): void {
     this.#lost += lost;
     const known = this.#keys.get(keyId);
-    // A key of which not one message came was never announced; its losses count in the sum alone.
+    // A peer that tells of a key before it announces it is wrong about the key, not about the sum.
     if (known !== undefined) known.lost += lost;
   }
 

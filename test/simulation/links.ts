@@ -3,6 +3,7 @@ import type { LinkLimits, LinkReceiver } from "../../transports/transport.js";
 import { type LinkObserver, SimLink } from "./link.js";
 import type { Random } from "./random.js";
 import { drawFaults, type Scenario } from "./scenario.js";
+import type { TopicAccount } from "./topic-account.js";
 import { watchReceivers } from "./watch-receivers.js";
 import { describeFrame, type SideIndex, WireRules } from "./wire-rules.js";
 import type { World } from "./world.js";
@@ -17,8 +18,8 @@ export interface Connected {
 /** Every connection of a run, with the rules that its frames are held to. */
 export class Links {
   readonly all: Connected[] = [];
-  /** The publisher has taken a subscription on. */
-  onJoined: (subscription: object, fullName: string) => void = () => undefined;
+  /** The publisher takes a subscription on; what reaches the subscriber is accounted for in `account`. */
+  onJoined: (subscription: object, fullName: string, account: TopicAccount) => void = () => undefined;
   isClosing = false;
   readonly #world: World;
   readonly #random: Random;
@@ -46,7 +47,8 @@ export class Links {
       budgetBytes: [clientLimits.streamBudgetBytes, serverLimits.streamBudgetBytes],
       onOpened: (side, streamId, method) => {
         const receiver = opened[1 - side]!.get(streamId);
-        if (receiver !== undefined) this.onJoined(receiver, method);
+        const account = rules.sides[1 - side]!.streams.get(streamId)?.topic;
+        if (receiver !== undefined && account !== undefined) this.onJoined(receiver, method, account);
       },
     });
     const isCorrupted = (): boolean => ends[0].isCorrupted || ends[1].isCorrupted;

@@ -26,6 +26,14 @@ function everyNth(n: number): () => boolean {
   return () => ++count % n === 0;
 }
 
+/** What a stream's frames have told of losses. */
+interface LossBook {
+  /** The ids of the keys of which there was a frame. */
+  readonly told: Set<number>;
+  /** Losses that are left out, for another key to tell. */
+  owed: number;
+}
+
 /** Bugs that the simulation must find, by name: each plants itself and returns how to take it out again. */
 export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
   /** A call is settled a second time. */
@@ -88,6 +96,48 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
       uprootLost();
     };
   },
+  /** A key's first frame tells one loss too few, and that of the next key one too many: the sum is right again. */
+  "loss-on-another-key": () => {
+    const books = new WeakMap<FrameOutput, Map<number, LossBook>>();
+    const bookOf = (output: FrameOutput, streamId: number): LossBook => {
+      const ofOutput = books.get(output) ?? new Map<number, LossBook>();
+      books.set(output, ofOutput);
+      const book = ofOutput.get(streamId) ?? { told: new Set(), owed: 0 };
+      ofOutput.set(streamId, book);
+      return book;
+    };
+    const move = (book: LossBook, keyId: number, lost: number, send: (lost: number) => boolean): boolean => {
+      let moved = 0;
+      if (!book.told.has(keyId)) moved = book.owed > 0 ? 1 : lost > 0 ? -1 : 0;
+      if (!send(lost + moved)) return false;
+      book.told.add(keyId);
+      book.owed -= moved;
+      return true;
+    };
+    const uproot = replace(
+      FrameOutput.prototype,
+      "data",
+      (original) =>
+        function (this: FrameOutput, streamId, flags, keyId, seq, lost, payload) {
+          const send = (told: number): boolean =>
+            original.call(this, streamId, flags, keyId, seq, told, payload);
+          return seq === 0 ? send(lost) : move(bookOf(this, streamId), keyId, lost, send);
+        },
+    );
+    const uprootLost = replace(
+      FrameOutput.prototype,
+      "lost",
+      (original) =>
+        function (this: FrameOutput, streamId, keyId, seq, lost) {
+          const send = (told: number): boolean => original.call(this, streamId, keyId, seq, told);
+          return move(bookOf(this, streamId), keyId, lost, send);
+        },
+    );
+    return () => {
+      uproot();
+      uprootLost();
+    };
+  },
   /** Some streams that are over stay where they were. */
   "leak-stream": () => {
     const isNow = everyNth(7);
@@ -134,6 +184,7 @@ export type MutantName =
   | "lost-credit"
   | "reorder"
   | "uncounted-loss"
+  | "loss-on-another-key"
   | "leak-stream"
   | "ignore-cancel"
   | "early-maybe-executed"

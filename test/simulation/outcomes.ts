@@ -1,6 +1,6 @@
 import { type Call, deniesExecution } from "./calls.js";
 import type { Run } from "./simulate.js";
-import { dueTo } from "./topics.js";
+import { dueTo, type SimSubscription } from "./topics.js";
 import { unsettledCalls } from "./watch-receivers.js";
 
 /** Timers are set in whole milliseconds, and a deadline may be worked out again on the other side. */
@@ -19,9 +19,7 @@ export function checkAtRest(run: Run): void {
     if (!topic.isDone) world.report(`${topic.plan.name} waits to publish though nothing is due any more`);
   }
   for (const sim of subscriptions) {
-    const topic = topics.find(({ plan }) => plan.name === sim.topic)!;
-    if (sim.ended !== undefined || sim.joined === undefined) continue;
-    checkCount(run, sim.id, sim.subscription, dueTo(sim, topic), "is at rest");
+    if (sim.ended === undefined && sim.account !== undefined) checkKeys(run, sim, "is at rest");
   }
   for (const { rules } of links.all) {
     for (const side of rules.sides) {
@@ -71,23 +69,43 @@ function checkCall(run: Run, call: Call): void {
   }
 }
 
-/** Every publisher is closed: whoever was still subscribed has got or lost each publication. */
+/** Every publisher is closed: whoever was still subscribed has got or lost each publication of each key. */
 export function checkSubscriptions(run: Run): void {
   for (const sim of run.subscriptions) {
-    const topic = run.topics.find(({ plan }) => plan.name === sim.topic)!;
-    if (sim.ended === "well") checkCount(run, sim.id, sim.subscription, dueTo(sim, topic), "ended well");
+    if (sim.ended === "well") checkKeys(run, sim, "ended well");
   }
 }
 
-function checkCount(
-  run: Run,
-  id: string,
-  { received, lost }: { readonly received: number; readonly lost: number },
-  due: number,
-  how: string,
-): void {
-  if (received + lost === due) return;
-  run.world.report(`${id} ${how} with ${received} received and ${lost} lost of ${due} publications`);
+/** What has come and what is reported as lost is, for each key, what was published; the subscription tells the same. */
+function checkKeys({ world, topics }: Run, sim: SimSubscription, how: string): void {
+  const { id, account, subscription, readOf } = sim;
+  const report = (text: string): void => world.report(`${id} ${how} ${text}`);
+  if (account?.startOf === undefined) {
+    report("though no publisher has taken it on");
+    return;
+  }
+  const due = dueTo(sim, topics.find(({ plan }) => plan.name === sim.topic)!);
+  for (const [key, last] of due) {
+    const start = account.startOf(key);
+    const { received, lost, seq } = account.keys.get(key) ?? { received: 0, lost: 0, seq: start };
+    if (received + lost !== last - start || seq !== last) {
+      const counts = `${received} received and ${lost} lost of ${last - start} publications`;
+      report(`with ${counts} of ${key}, up to number ${seq} of ${last}`);
+    }
+    const read = readOf.get(key) ?? 0;
+    if (read !== received) report(`with ${read} read of ${received} received publications of ${key}`);
+  }
+  let received = 0;
+  let lost = 0;
+  for (const [key, counts] of account.keys) {
+    received += counts.received;
+    lost += counts.lost;
+    if (!due.has(key)) report(`and was told of ${key}, which it does not ask for or nobody published`);
+  }
+  if (subscription.received !== received || subscription.lost !== lost) {
+    const told = `${subscription.received} received and ${subscription.lost} lost`;
+    report(`and tells ${told} where ${received} and ${lost} reached it`);
+  }
 }
 
 /** Every endpoint is closed: nothing is left. */

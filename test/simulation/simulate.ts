@@ -13,6 +13,7 @@ import { checkAtRest, checkOutcomes, checkResidue, checkSubscriptions } from "./
 import { Random } from "./random.js";
 import { drawScenario, type Scenario } from "./scenario.js";
 import {
+  joinTopic,
   openTopic,
   type PublishedTopic,
   publishAll,
@@ -101,10 +102,10 @@ async function prepare(world: World, random: Random): Promise<Run> {
   const topics: PublishedTopic[] = [];
   for (const plan of scenario.topics) topics.push(await openTopic(server, plan));
   const subscriptions: SimSubscription[] = [];
-  links.onJoined = (subscription, fullName) => {
+  links.onJoined = (subscription, fullName, account) => {
     const sim = subscriptions.find((other) => other.subscription === subscription);
     const topic = topics.find((other) => other.fullName === fullName);
-    if (sim !== undefined && topic !== undefined) sim.joined = new Map(topic.seqs);
+    if (sim !== undefined && topic !== undefined) joinTopic(sim, topic, account);
   };
   const run = { world, scenario, links, hosts, server, clients, calls, running, topics, subscriptions };
   planWork(run, random.fork());

@@ -10,7 +10,7 @@ import { isIpcError } from "../../runtime/error.js";
 import type { Random } from "./random.js";
 import type { TopicName, TopicPlan } from "./scenario.js";
 import { bodyOf, problemOf } from "./text.js";
-import { keyText } from "./topic-account.js";
+import { keyText, type TopicAccount } from "./topic-account.js";
 import type { World } from "./world.js";
 
 /** What the two kinds of publishers have in common, with the key in front in both. */
@@ -52,10 +52,12 @@ export interface SimSubscription {
   };
   /** How it ended; `undefined` while it has not. */
   ended: "well" | "left" | { readonly error: unknown } | undefined;
-  /** The numbers of the keys when the publisher took it on; `undefined` where it has not. */
-  joined: ReadonlyMap<string, number> | undefined;
-  /** What was read: the sum of the losses told with messages. */
+  /** What has reached it since the publisher took it on; `undefined` where it has not. */
+  account: TopicAccount | undefined;
+  /** How many messages were read. */
   read: number;
+  /** How many messages of each key were read. */
+  readonly readOf: Map<string, number>;
 }
 
 /** Opens a publisher of the topic with the plan's rules. */
@@ -146,8 +148,9 @@ export function subscribe(
     filter,
     subscription: subscription as SimSubscription["subscription"],
     ended: undefined,
-    joined: undefined,
+    account: undefined,
     read: 0,
+    readOf: new Map(),
   };
 }
 
@@ -167,8 +170,9 @@ export async function readSubscription(
       const item = message as SimMessage;
       world.log(`${sim.id} reads ${sim.topic} ${name} ${seq}, ${lost} lost`);
       const problem = problemOf(item, name, item.number);
-      const before = seqs.get(name);
+      const before = seqs.get(name) ?? sim.account?.startOf?.(name);
       seqs.set(name, seq);
+      sim.readOf.set(name, (sim.readOf.get(name) ?? 0) + 1);
       if (!isCorrupted()) {
         if (problem !== undefined) world.report(`${sim.id}: ${problem}`);
         if (before !== undefined && seq !== before + lost + 1) {
@@ -189,15 +193,16 @@ export async function readSubscription(
   world.log(`${sim.id} ends: ${typeof sim.ended === "object" ? String(sim.ended.error) : sim.ended}`);
 }
 
-/** How many publications a subscription must have got or lost, from its joining until now. */
-export function dueTo(sim: SimSubscription, topic: PublishedTopic): number {
-  let due = 0;
-  for (const [name, seq] of topic.seqs) {
-    if (!isWanted(sim, name)) continue;
-    const joined = sim.joined?.get(name) ?? 0;
-    due += seq - joined + Math.min(joined, topic.plan.rules.history);
-  }
-  return due;
+/** The publisher takes the subscription on: of each key, all from now on is due, and what is in history. */
+export function joinTopic(sim: SimSubscription, topic: PublishedTopic, account: TopicAccount): void {
+  const joined = new Map(topic.seqs);
+  account.startOf = (key) => Math.max(0, (joined.get(key) ?? 0) - topic.plan.rules.history);
+  sim.account = account;
+}
+
+/** The newest number of each key that the subscription asks for: up to it, all must have come or be reported. */
+export function dueTo(sim: SimSubscription, topic: PublishedTopic): ReadonlyMap<string, number> {
+  return new Map([...topic.seqs].filter(([key]) => isWanted(sim, key)));
 }
 
 function isWanted({ topic, filter }: SimSubscription, key: string): boolean {

@@ -7,7 +7,7 @@ import {
   Kind,
   type Limits,
 } from "../../gen/protoipc/v1/wire_pb.js";
-import { checkReceivedTopicFrame, type KeyAccount } from "./topic-account.js";
+import { TopicAccount } from "./topic-account.js";
 
 /** A stream as one side sees it, by the frames that this side has sent and received. */
 export interface StreamView {
@@ -27,8 +27,8 @@ export interface StreamView {
   grantedMessages: number;
   grantedBytes: number;
   readonly announcedKeys: Set<number>;
-  /** Caller of a topic: what has come, by key id. */
-  readonly keys: Map<number, KeyAccount>;
+  /** Caller of a topic: what has come. */
+  readonly topic: TopicAccount;
 }
 
 interface Side {
@@ -274,7 +274,7 @@ export class WireRules {
         return this.#noteData(index, id, view, frame);
       case Kind.KEY:
       case Kind.LOST:
-        return checkReceivedTopicFrame(view.keys, frame);
+        return view.topic.take(frame);
       default:
         return undefined;
     }
@@ -304,7 +304,7 @@ export class WireRules {
     }
     if (isMore && isFirst) view.receiving = "message";
     if (!isMore) view.receiving = "none";
-    return isFirst && view.isCaller && frame.seq > 0n ? checkReceivedTopicFrame(view.keys, frame) : undefined;
+    return isFirst && view.isCaller && frame.seq > 0n ? view.topic.take(frame) : undefined;
   }
 }
 
@@ -387,7 +387,7 @@ function newView(
     grantedMessages: own.initialMessages,
     grantedBytes: own.initialBytes,
     announcedKeys: new Set(),
-    keys: new Map(),
+    topic: new TopicAccount(),
   };
 }
 
