@@ -245,7 +245,10 @@ export class ClientCall implements StreamReceiver {
       callback();
     } catch (cause) {
       const text = `a callback of ${this.#method.fullName} failed`;
-      this.cancel(new IpcError("CANCELLED", text, { cause, maybeExecuted: true }));
+      const error = new IpcError("CANCELLED", text, { cause, maybeExecuted: true });
+      this.cancel(error);
+      // A stream that is over cannot be cancelled; the call is not finished yet.
+      this.#finish(error);
     }
   }
 }

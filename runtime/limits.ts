@@ -7,7 +7,7 @@ export interface Limits {
   readonly maxMessageBytes: number;
   /** The largest frame without its payload that is accepted, in bytes. From 1,024. */
   readonly maxHeaderBytes: number;
-  /** The largest metadata of one frame that is accepted: the sum of the bytes of keys and values. */
+  /** The largest metadata of one frame that is accepted: the bytes of keys and values, and 32 for each pair. */
   readonly maxMetadataBytes: number;
   /**
    * How many calls a peer may have in flight on one link, subscriptions among them; further ones wait at the caller. A

@@ -22,6 +22,8 @@ import type { WireMetadata } from "./wire/metadata.js";
 
 /** Something that can be called by its full name. */
 export interface Served {
+  /** Whether a call that is not answered makes sense. */
+  readonly mayBeOneWay: boolean;
   accept(
     connection: Connection,
     stream: Stream,
@@ -68,6 +70,7 @@ export class Services {
       const bound: AnyHandler = (request, call) => Reflect.apply(handler, handlers, [request, call]);
       const wrapped = interceptors.length === 0 ? bound : intercept(method, bound, interceptors);
       added.set(method.fullName, {
+        mayBeOneWay: !hasManyRequests(method) && !hasManyResponses(method),
         accept: (connection, stream, metadata, observer) =>
           new ServerCall(connection, stream, method, wrapped, metadata, observer),
       });
@@ -103,7 +106,9 @@ export class Services {
     observer: CallObserver,
   ): StreamReceiver | undefined {
     const served = this.#served.get(method);
-    if (served !== undefined) return served.accept(connection, stream, metadata, observer);
+    if (served !== undefined && (served.mayBeOneWay || !stream.isOneWay)) {
+      return served.accept(connection, stream, metadata, observer);
+    }
     if (stream.isOneWay) observer.onOneWayNotServed();
     const error = new IpcError("UNIMPLEMENTED", `${method}: ${this.#missing(method)}`);
     stream.finish(error, undefined, NO_METADATA, false);

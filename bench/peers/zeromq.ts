@@ -148,12 +148,20 @@ function dealerClient(setting: Setting): UnaryClient {
       pending.delete(message.id);
     }
   })();
+  // A socket takes one send at a time.
+  const waiting: Uint8Array[] = [];
+  let isSending = false;
+  const sendWaiting = async (): Promise<void> => {
+    isSending = true;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await dealer.send(next);
+    isSending = false;
+  };
   return {
     echo: (message) =>
       new Promise((resolve, reject) => {
         pending.set(message.id, resolve);
-        // Never more in flight than the high-water mark, so this send does not wait and may be called again at once.
-        dealer.send(encode(message)).catch(reject);
+        waiting.push(encode(message));
+        if (!isSending) sendWaiting().catch(reject);
       }),
   };
 }

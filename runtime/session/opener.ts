@@ -24,6 +24,11 @@ export interface OpenRequest {
 
 const NO_EXTRA = { messages: 0, bytes: 0 };
 
+/** The largest number that a frame may hold is as good as for ever. */
+function toMicroseconds(timeMs: number): number {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.round(timeMs * 1000));
+}
+
 /** The streams that this side opens: their ids, the peer's limits on them, and those that wait for their turn. */
 export class Opener {
   readonly #session: Session;
@@ -35,8 +40,9 @@ export class Opener {
   #callBytes = 0;
   #oneWayMessages = 0;
   #oneWayBytes = 0;
-  #calls: Stream[] = [];
-  #oneWays: Stream[] = [];
+  // Sets keep the order, and let those in the middle go at once: many may expire together.
+  #calls = new Set<Stream>();
+  #oneWays = new Set<Stream>();
 
   constructor(session: Session) {
     this.#session = session;
@@ -67,7 +73,7 @@ export class Opener {
     const extra = request.manyResponses ? stream.widenWindow() : NO_EXTRA;
     stream.receiver = receiver;
     try {
-      const mayOpen = this.#calls.length === 0 && this.#hasRoom(stream);
+      const mayOpen = this.#calls.size === 0 && this.#hasRoom(stream);
       if (!mayOpen || !this.#send(stream, request, payload, extra.messages, extra.bytes)) {
         this.#enqueue(this.#calls, stream, request, payload, extra);
       }
@@ -85,7 +91,7 @@ export class Opener {
     session.checkOpenable();
     const stream = new Stream(session, 0, true, true, request.deadlineMs, 0, 0);
     stream.onOneWay = onSent;
-    const mayOpen = this.#oneWays.length === 0 && this.#hasRoom(stream);
+    const mayOpen = this.#oneWays.size === 0 && this.#hasRoom(stream);
     if (!mayOpen || !this.#send(stream, request, payload, 0, 0)) {
       this.#enqueue(this.#oneWays, stream, request, payload, NO_EXTRA);
     }
@@ -105,7 +111,7 @@ export class Opener {
   callEnded(stream: Stream): void {
     this.#callsInFlight--;
     this.#callBytes += stream.openBytes;
-    if (this.#calls.length > 0) this.openQueued();
+    if (this.#calls.size > 0) this.openQueued();
   }
 
   /** Credit came for one-way calls. Throws `WireError` above 2^53 - 1. */
@@ -115,7 +121,7 @@ export class Opener {
     if (Math.max(this.#oneWayMessages, this.#oneWayBytes) > Number.MAX_SAFE_INTEGER) {
       throw new WireError("the sum of one-way credit is above 2^53 - 1");
     }
-    if (this.#oneWays.length > 0) this.openQueued();
+    if (this.#oneWays.size > 0) this.openQueued();
   }
 
   /** Opens what waits, in order, as far as the limits and the link allow. False where the link refused. */
@@ -125,17 +131,15 @@ export class Opener {
 
   /** Takes a stream that was not opened out of its queue. */
   unqueue(stream: Stream): void {
-    const queue = stream.isOneWay ? this.#oneWays : this.#calls;
-    const index = queue.indexOf(stream);
-    if (index >= 0) queue.splice(index, 1);
+    (stream.isOneWay ? this.#oneWays : this.#calls).delete(stream);
     stream.clear();
   }
 
   /** Every stream that was not opened; they are taken out of the queues. */
   takeQueued(): Stream[] {
     const queued = [...this.#calls, ...this.#oneWays];
-    this.#calls = [];
-    this.#oneWays = [];
+    this.#calls = new Set();
+    this.#oneWays = new Set();
     for (const stream of queued) stream.clear();
     return queued;
   }
@@ -156,7 +160,7 @@ export class Opener {
   }
 
   #enqueue(
-    queue: Stream[],
+    queue: Set<Stream>,
     stream: Stream,
     request: OpenRequest,
     payload: Payload | undefined,
@@ -165,12 +169,12 @@ export class Opener {
     const kept = payload === undefined ? undefined : detach(payload);
     if (kept !== undefined) this.#session.checkMessageBytes(kept.maxBytes);
     stream.queuedOpen = { request, payload: kept, ...extra };
-    queue.push(stream);
+    queue.add(stream);
     this.#session.handler.onDirty();
   }
 
-  #openFrom(queue: Stream[]): boolean {
-    let opened = 0;
+  #openFrom(queue: Set<Stream>): boolean {
+    const done: Stream[] = [];
     let isLinkFull = false;
     for (const stream of queue) {
       if (!this.#hasRoom(stream)) break;
@@ -180,9 +184,9 @@ export class Opener {
         break;
       }
       stream.queuedOpen = undefined;
-      opened++;
+      queue.delete(stream);
+      done.push(stream);
     }
-    const done = queue.splice(0, opened);
     for (const stream of done) stream.wasOpened();
     return !isLinkFull;
   }
@@ -215,9 +219,9 @@ export class Opener {
         flags: (stream.isOneWay ? Flag.ONE_WAY : 0) | (isWhole ? lastFlag : Flag.MORE),
         methodId,
         method,
-        deadlineUs: hasDeadline && isShared ? Math.round((deadlineMs + sharedClockOffsetMs) * 1000) : 0,
+        deadlineUs: hasDeadline && isShared ? toMicroseconds(deadlineMs + sharedClockOffsetMs) : 0,
         timeoutUs:
-          hasDeadline && !isShared ? Math.max(1, Math.round((deadlineMs - session.config.now()) * 1000)) : 0,
+          hasDeadline && !isShared ? Math.max(1, toMicroseconds(deadlineMs - session.config.now())) : 0,
         messages,
         bytes,
         metadata,

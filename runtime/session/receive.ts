@@ -2,7 +2,7 @@ import { IpcError } from "../error.js";
 import { FrameHead, readFrameHead } from "../wire/frame-head.js";
 import { decodeHello } from "../wire/hello.js";
 import { FIRST_OPTIONAL_KIND, Flag, Kind, MAX_KEY_BYTES, MAX_METHOD_BYTES } from "../wire/kinds.js";
-import { metadataContentBytes, readMetadata, type WireMetadata } from "../wire/metadata.js";
+import { metadataContentBytes, PAIR_BYTES, readMetadata, type WireMetadata } from "../wire/metadata.js";
 import { decodeStatus } from "../wire/status.js";
 import { WireError } from "../wire/wire-error.js";
 import { appendPart, beginAssembly, endAssembly } from "./assembly.js";
@@ -234,8 +234,15 @@ function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpe
     if (assembly === undefined && !stream.takeMessage()) {
       throw new WireError(withoutCredit(session, stream));
     }
-    if (assembly?.isOpening === true) countOpenBytes(session, stream, size);
-    else stream.takeBytes(size);
+    if (assembly?.isOpening === true) {
+      const left = stream.isOneWay ? session.peerOneWayBytes : session.peerCallBytes;
+      // An honest peer opened with credit, which one message may overdraw.
+      if (left <= -limit)
+        throw new WireError(`first messages beyond ${stream.isOneWay ? "oneWayBytes" : "callBytes"}`);
+      countOpenBytes(session, stream, size);
+    } else {
+      stream.takeBytes(size);
+    }
   }
   if (assembly === undefined && isWhole) {
     if (size > limit) refuseMessage(stream, size, limit);
@@ -356,8 +363,14 @@ function statusIn(head: FrameHead): ReturnType<typeof decodeStatus> | undefined 
 
 function metadataOf(session: Session, head: FrameHead): readonly WireMetadata[] {
   if (head.metadata.length === 0) return NO_METADATA;
-  const metadata = readMetadata(head);
   const limit = session.config.limits.maxMetadataBytes;
+  const pairs = head.metadata.length / 2;
+  if (pairs * PAIR_BYTES > limit) {
+    throw new WireError(
+      `${pairs} pairs of metadata of ${PAIR_BYTES} bytes or more; the limit is ${limit} (maxMetadataBytes)`,
+    );
+  }
+  const metadata = readMetadata(head);
   const size = metadataContentBytes(metadata);
   if (size > limit)
     throw new WireError(`metadata of ${size} bytes; the limit is ${limit} (maxMetadataBytes)`);

@@ -272,6 +272,11 @@ export class Session implements LinkReceiver {
     if (bootId !== "" && hello.clock.bootId === bootId && hello.clock.timeNamespace === timeNamespace) {
       this.sharedClockOffsetMs = offsetMs;
     }
+    if (this.isDraining) {
+      // It was not told: nothing could be sent before its limits were known.
+      this.#drainSent = false;
+      this.handler.onDirty();
+    }
     this.handler.onReady(hello);
   }
 

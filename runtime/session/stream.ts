@@ -23,6 +23,8 @@ export interface QueuedOpen {
 
 /** A message too large for one frame, of which `payload[start, …)` is still to be sent. */
 interface Fragmented {
+  /** Whether what is left counts as a response that waits. */
+  readonly isResponse: boolean;
   readonly payload: BytesPayload;
   start: number;
   readonly flags: number;
@@ -149,8 +151,8 @@ export class Stream {
   }
 
   /** Continues with the rest of a message whose first part has been committed. */
-  sendRest(payload: BytesPayload, start: number, flags: number): void {
-    this.#fragmented = { payload, start, flags };
+  sendRest(payload: BytesPayload, start: number, flags: number, isResponse = false): void {
+    this.#fragmented = { payload, start, flags, isResponse };
     this.session.wait(this);
   }
 
@@ -269,7 +271,7 @@ export class Stream {
     this.cancelled = reason;
     this.assembly = undefined;
     // The caller ignores what still comes, so that the rest of a large message need not be sent.
-    this.#fragmented = undefined;
+    this.#dropFragmented();
     this.#dropPendingResponse(reason);
     this.receiver?.onCancel(reason);
   }
@@ -306,7 +308,7 @@ export class Stream {
     const payload = this.#pendingEnd?.payload;
     if (payload !== undefined) this.session.addPendingResponse(-payload.maxBytes);
     this.#pendingEnd = undefined;
-    this.#fragmented = undefined;
+    this.#dropFragmented();
     this.#pendingHeaders = undefined;
     this.#pendingCancel = undefined;
     this.#grantMessages = 0;
@@ -343,6 +345,7 @@ export class Stream {
       if (this.isOneWay) this.session.opener.oneWaySent(this);
     }
     if (end < payload.end || this.#pendingEnd !== undefined) this.session.wait(this);
+    if (fragmented.isResponse) this.session.addPendingResponse(start - end);
     return true;
   }
 
@@ -355,9 +358,9 @@ export class Stream {
       if (!session.output.data(this.id, Flag.MORE, 0, 0, 0, first)) return false;
       this.sendMessages--;
       this.sendBytes -= payload.maxBytes;
-      session.addPendingResponse(-payload.maxBytes);
       this.#pendingEnd = { ...pending, payload: undefined };
-      this.sendRest(payload, first.end, 0);
+      this.sendRest(payload, first.end, 0, true);
+      session.addPendingResponse(-first.maxBytes);
       return true;
     }
     if (!session.output.end(this.id, pending.flags, pending.status, pending.trailer, payload)) return false;
@@ -365,6 +368,12 @@ export class Stream {
     this.#pendingEnd = undefined;
     session.forget(this);
     return true;
+  }
+
+  #dropFragmented(): void {
+    const rest = this.#fragmented;
+    this.#fragmented = undefined;
+    if (rest?.isResponse === true) this.session.addPendingResponse(rest.start - rest.payload.end);
   }
 
   #ensureWindow(): ReceiveWindow {

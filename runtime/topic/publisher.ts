@@ -27,6 +27,7 @@ const NO_FIELDS: readonly string[] = [];
 
 /** Publishes one topic to every subscriber of the endpoint: numbers, history, queues and losses. */
 export class TopicPublisher implements Served, SubscriberOwner {
+  readonly mayBeOneWay = false;
   readonly #topic: AnyTopic;
   readonly #home: PublisherHome;
   readonly #fields: readonly string[];
@@ -111,7 +112,8 @@ export class TopicPublisher implements Served, SubscriberOwner {
     if (before === undefined && this.#hasRoomFor(key)) return this.publish(key, message);
     const publication = this.#publishLater(before, key, message, options);
     // One that gives up while another one is before it does not let those behind it pass that one.
-    const settled = Promise.allSettled([before, publication]);
+    // Without the outcomes: each would hold all before it.
+    const settled = Promise.allSettled([before, publication]).then(() => undefined);
     this.#lastPublication = settled;
     try {
       return await publication;
@@ -147,7 +149,8 @@ export class TopicPublisher implements Served, SubscriberOwner {
     this.#subscribers.add(subscriber);
     const history: PendingPublication[] = [];
     for (const state of this.#keys.values()) {
-      if (state.history.length > 0 && this.#isFor(subscriber, state)) history.push(...state.history);
+      if (state.history.length === 0 || !this.#isFor(subscriber, state)) continue;
+      for (const publication of state.history) history.push(publication);
     }
     subscriber.begin(history);
     this.#waitingForSubscribers.check();

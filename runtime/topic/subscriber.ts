@@ -151,7 +151,7 @@ export class Subscriber implements StreamReceiver {
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
-    if (this.filter === undefined) this.#owner.onFilter(this, bytes, start, end);
+    if (this.filter === undefined && !this.#isGone) this.#owner.onFilter(this, bytes, start, end);
   }
 
   /** The filter cannot be used. */

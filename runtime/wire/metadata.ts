@@ -26,9 +26,12 @@ export function metadataSize(entries: readonly WireMetadata[]): number {
   return size;
 }
 
-/** The size that `Limits.max_metadata_bytes` bounds: the bytes of keys and values. */
+/** What a pair counts beside its bytes: however short, it costs its receiver objects. As HPACK has it (RFC 7541, 4.1). */
+export const PAIR_BYTES = 32;
+
+/** The size that `Limits.max_metadata_bytes` bounds: the bytes of keys and values, and `PAIR_BYTES` for each pair. */
 export function metadataContentBytes(entries: readonly WireMetadata[]): number {
-  return entries.reduce((sum, { key, value }) => sum + encodeUtf8(key).length + value.length, 0);
+  return entries.reduce((sum, { key, value }) => sum + PAIR_BYTES + encodeUtf8(key).length + value.length, 0);
 }
 
 /** Writes the metadata fields of a frame. */

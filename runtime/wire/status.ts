@@ -1,5 +1,8 @@
-import { FieldReader } from "./field-reader.js";
+import { FieldReader, WireType } from "./field-reader.js";
 import { MessageBuilder } from "./field-writer.js";
+
+/** The number of google.rpc.Code.UNKNOWN. */
+const UNKNOWN = 2;
 
 /** protoipc.v1.Status: how a call or link ended. */
 export interface WireStatus {
@@ -27,7 +30,7 @@ export function decodeStatus(bytes: Uint8Array, start: number, end: number): Wir
   let message = "";
   const details: { typeUrl: string; value: Uint8Array }[] = [];
   while (reader.next()) {
-    if (reader.field === 1) code = reader.number();
+    if (reader.field === 1) code = readCode(reader);
     else if (reader.field === 2) message = reader.string();
     else if (reader.field === 3) {
       reader.delimited();
@@ -35,6 +38,17 @@ export function decodeStatus(bytes: Uint8Array, start: number, end: number): Wir
     } else reader.skip();
   }
   return { code, message, details };
+}
+
+/** A number that is none of google.rpc.Code is UNKNOWN; so is a negative one, which takes ten bytes. */
+function readCode(reader: FieldReader): number {
+  try {
+    return reader.number();
+  } catch (error) {
+    if (reader.wireType !== WireType.VARINT) throw error;
+    reader.skip();
+    return UNKNOWN;
+  }
 }
 
 function decodeDetail(bytes: Uint8Array, start: number, end: number): { typeUrl: string; value: Uint8Array } {

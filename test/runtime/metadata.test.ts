@@ -68,11 +68,11 @@ describe("metadata on the wire", () => {
   });
 
   it("is refused above the receiver's limits, which are named", () => {
-    const limits = { ...DEFAULT_WIRE_LIMITS, maxMetadataBytes: 10 };
+    const limits = { ...DEFAULT_WIRE_LIMITS, maxMetadataBytes: 42 };
     expect(toWire({ key: "1234567" }, limits)).toHaveLength(1);
     const content = failureIn(() => toWire({ key: "12345678" }, limits));
     expect(content.message).toContain(
-      "metadata of 11 bytes is above the receiver's limit of 10 bytes (maxMetadataBytes)",
+      "metadata of 43 bytes is above the receiver's limit of 42 bytes (maxMetadataBytes)",
     );
     const small = { ...DEFAULT_WIRE_LIMITS, maxHeaderBytes: 1_024 };
     expect(failureIn(() => toWire({ key: "x".repeat(300) }, small)).message).toContain(

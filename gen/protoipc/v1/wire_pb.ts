@@ -275,7 +275,7 @@ export type Limits = Message<"protoipc.v1.Limits"> & {
   maxHeaderBytes: number;
 
   /**
-   * The largest metadata of one frame: the sum of the bytes of its keys and values. 8,192.
+   * The largest metadata of one frame: the bytes of its keys and values, and 32 for each pair. 8,192.
    *
    * @generated from field: uint32 max_metadata_bytes = 3;
    */

@@ -122,7 +122,7 @@ export function limitTests(world: World): void {
     });
 
     it("maxMetadataBytes: names the value and the limit", async () => {
-      const { echo } = await world.pair({ server: { limits: { maxMetadataBytes: 10 } } });
+      const { echo } = await world.pair({ server: { limits: { maxMetadataBytes: 42 } } });
       await echo.say({}, { metadata: { key: "7654321" } });
       for (const call of [
         echo.say({}, { metadata: { key: "87654321" } }),
@@ -131,7 +131,7 @@ export function limitTests(world: World): void {
       ]) {
         expect(await failureOf(call)).toMatchObject({
           code: "RESOURCE_EXHAUSTED",
-          rawMessage: "metadata of 11 bytes is above the receiver's limit of 10 bytes (maxMetadataBytes)",
+          rawMessage: "metadata of 43 bytes is above the receiver's limit of 42 bytes (maxMetadataBytes)",
           maybeExecuted: false,
         });
       }

@@ -186,7 +186,7 @@ export function metadataTests(world: World): void {
           },
         },
       });
-      const limit = "metadata of 101 bytes is above the receiver's limit of 64 bytes (maxMetadataBytes)";
+      const limit = "metadata of 133 bytes is above the receiver's limit of 64 bytes (maxMetadataBytes)";
       for (const call of [echo.say({}), collect(echo.count({}))]) {
         expect(await failureOf(call)).toMatchObject({ code: "RESOURCE_EXHAUSTED", rawMessage: limit });
       }

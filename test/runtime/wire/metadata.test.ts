@@ -28,10 +28,10 @@ it("writes as many bytes as it says, which are those of protobuf's own code, and
   );
 });
 
-it("counts the bytes of keys and values", () => {
+it("counts the bytes of keys and values, and 32 for each pair", () => {
   const metadata = [
     { key: "ab", value: Uint8Array.of(1, 2, 3) },
     { key: "ö", value: new Uint8Array(0) },
   ];
-  expect(metadataContentBytes(metadata)).toBe(7);
+  expect(metadataContentBytes(metadata)).toBe(7 + 64);
 });
