@@ -36,6 +36,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   readonly #waitingForSubscribers: Waiters;
   readonly #waitingForRoom: Waiters;
   readonly #message = new MessagePayload();
+  #waitingPublications = 0;
   #lastPublication: Promise<unknown> | undefined;
   #closing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
@@ -107,20 +108,19 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   async publishWhenReady(key: unknown, message: unknown, options?: PublishOptions): Promise<PublishResult> {
-    const before = this.#lastPublication;
     if (options?.signal?.aborted === true) throw abortError(options.signal);
-    if (before === undefined && this.#hasRoomFor(key)) return this.publish(key, message);
+    if (this.#waitingPublications === 0 && this.#hasRoomFor(key)) return this.publish(key, message);
+    this.#waitingPublications++;
+    const before = this.#lastPublication;
     const publication = this.#publishLater(before, key, message, options);
-    // One that gives up while another one is before it does not let those behind it pass that one.
-    // Without the outcomes: each would hold all before it.
-    const settled = Promise.allSettled([before, publication]).then(() => undefined);
-    this.#lastPublication = settled;
+    // One that gives up while another one is before it does not let those behind it pass that one. Without the outcomes:
+    // each would hold all before it.
+    this.#lastPublication = Promise.allSettled([before, publication]).then(() => undefined);
     try {
       return await publication;
     } finally {
-      void settled.then(() => {
-        if (this.#lastPublication === settled) this.#lastPublication = undefined;
-      });
+      // At once, and not when the promise above has settled: the next one would wait for it, and so would all others.
+      if (--this.#waitingPublications === 0) this.#lastPublication = undefined;
     }
   }
 
