@@ -4,15 +4,18 @@
  *
  * @module protoipc
  */
+import { Code, loadBinding } from "./bindings/node/binding.js";
 import { directoryNames } from "./platform/directory-names.js";
 import { nodeHost } from "./platform/node-host.js";
 import type { Endpoint } from "./runtime/api.js";
-import { openEndpoint } from "./runtime/endpoint.js";
-import type { OpenOptions } from "./runtime/open-options.js";
+import { openEndpoint, type Surroundings } from "./runtime/endpoint.js";
+import { checkOpenOptions, type OpenOptions } from "./runtime/open-options.js";
 import { closingRecord } from "./runtime/session/closing-record.js";
 import { fromTransportError } from "./runtime/transport-errors.js";
+import { fileLockBy } from "./transports/directory/index.js";
 import { memoryTransport } from "./transports/memory/index.js";
-import { unixTransport } from "./transports/unix/index.js";
+import { shmTransport } from "./transports/shm/index.js";
+import { credentialsBy, unixTransport } from "./transports/unix/index.js";
 
 /**
  * Opens an endpoint: with a name it listens, without one it only dials. Rejects with `IpcError`: ALREADY_EXISTS, naming
@@ -20,36 +23,59 @@ import { unixTransport } from "./transports/unix/index.js";
  * when the directory of names cannot be trusted. Throws a `TypeError` for an option that there is not.
  */
 export async function open(options: OpenOptions = {}): Promise<Endpoint> {
-  const transports = [unixTransport({ closingRecord }), memoryTransport()];
+  checkOpenOptions(options);
   try {
-    return await openEndpoint(options, {
-      host: nodeHost(),
-      transports,
-      names: directoryNames(options.domain),
-    });
+    return await openEndpoint(options, surroundings(options));
   } catch (error) {
     if (error instanceof TypeError) throw error;
     throw fromTransportError(error);
   }
 }
 
+/** What there is beside the runtime. Without native code there is no shared memory, and all else. */
+function surroundings({ domain, waiting }: OpenOptions): Surroundings {
+  const host = nodeHost();
+  const loaded = loadBinding();
+  if (loaded.binding === undefined) {
+    const transports = [unixTransport({ closingRecord }), memoryTransport()];
+    return { host, transports, missing: { shm: loaded.reason }, names: directoryNames(domain) };
+  }
+  const { binding } = loaded;
+  const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
+  const shm = shmTransport({ binding, waiting, closingRecord });
+  const unix = unixTransport({ closingRecord, credentialsOf });
+  const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
+  return { host, transports: [shm, unix, memoryTransport()], names: directoryNames(domain, fileLock) };
+}
+
 // What users hold.
 export type {
+  BlockingCall,
+  BlockingCallOptions,
+  BlockingCalls,
+  BorrowedPublication,
+  BytesFieldOf,
   ClientOptions,
   Counters,
   Endpoint,
   EndpointEvents,
+  FieldLoan,
+  FieldLoanOptions,
+  FieldUse,
   KeyedPublisher,
+  Loan,
   Publication,
   PublisherOf,
   PublishOptions,
   PublishResult,
   ReadyOptions,
+  ReceiveOptions,
   ServeOptions,
   SubscribeOptions,
   Subscription,
   Target,
   UnkeyedPublisher,
+  WithoutField,
 } from "./runtime/api.js";
 export type { CallContext } from "./runtime/call-context.js";
 export type { CallOptions } from "./runtime/call-options.js";

@@ -1,6 +1,15 @@
 /** What is measured. One case is one table; one scenario is one row of it. */
 
-export type CaseName = "unary-rtt" | "unary-rate" | "server-stream" | "one-way" | "publish";
+export type CaseName =
+  | "unary-rtt"
+  | "unary-rate"
+  | "server-stream"
+  | "one-way"
+  | "publish"
+  | "record-rtt"
+  | "wake-up"
+  | "publish-cpu"
+  | "publish-raw";
 
 export interface Scenario {
   readonly case: CaseName;
@@ -15,7 +24,7 @@ export interface Scenario {
 export interface Case {
   readonly name: CaseName;
   readonly title: string;
-  readonly unit: "us" | "calls/s" | "messages/s";
+  readonly unit: "us" | "ns" | "calls/s" | "messages/s";
   readonly better: "lower" | "higher";
   /** The peer that the others are compared with. */
   readonly base: string;
@@ -77,6 +86,40 @@ export const CASES: readonly Case[] = [
       ...[1, 4, 16].map((subscribers) => messages("publish", B64, subscribers)),
       ...[KIB, KIB64, MIB].map((sizeBytes) => messages("publish", sizeBytes, 1)),
     ],
+  },
+  {
+    name: "record-rtt",
+    title: "Round trip of one bare record at a time, without codec and session",
+    unit: "us",
+    better: "lower",
+    base: "c-cacheline",
+    scenarios: [messages("record-rtt", B64, null)],
+  },
+  {
+    name: "wake-up",
+    title: "One way to a receiver that sleeps, a message per millisecond",
+    unit: "us",
+    better: "lower",
+    base: "net-raw",
+    scenarios: [messages("wake-up", B64, null)],
+  },
+  {
+    name: "publish-cpu",
+    title: "CPU time of the publishing process per publication",
+    unit: "ns",
+    better: "lower",
+    base: "zeromq",
+    scenarios: [B64, KIB64].flatMap((sizeBytes) =>
+      [1, 8].map((subscribers) => messages("publish-cpu", sizeBytes, subscribers)),
+    ),
+  },
+  {
+    name: "publish-raw",
+    title: "Publications of raw bytes per second, received by one subscriber",
+    unit: "messages/s",
+    better: "higher",
+    base: "zeromq",
+    scenarios: [messages("publish-raw", B64, 1)],
   },
 ];
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { dirname, join } from "node:path";
 import type { Durations } from "./measure.js";
+import { compilerVersion } from "./native.js";
 import { loadPeer, PEER_NAMES } from "./peers/index.js";
 import type { Peer } from "./peers/peer.js";
 import type { Pinning } from "./pinning.js";
@@ -16,17 +17,17 @@ export interface Header extends Durations {
   readonly memoryBytes: number;
   /** Over 1, 5 and 15 minutes, when the run began. */
   readonly loadAverage: readonly number[];
-  /** Of node and of every package of a peer. */
+  /** Of node, of every package of a peer, and of the C compiler. */
   readonly versions: Readonly<Record<string, string>>;
   readonly pinning: Pinning;
   readonly rounds: number;
 }
 
-export function describeMachine(
+export async function describeMachine(
   peers: readonly Peer[],
   pinning: Pinning,
   settings: Durations & { readonly rounds: number },
-): Header {
+): Promise<Header> {
   const packages = [...new Set(peers.flatMap((peer) => peer.packages))];
   return {
     date: new Date().toISOString(),
@@ -38,6 +39,7 @@ export function describeMachine(
     versions: Object.fromEntries([
       ["node", process.versions.node],
       ...packages.map((name) => [name, packageVersion(name)]),
+      ["C compiler", await compilerVersion()],
     ]),
     pinning,
     ...settings,

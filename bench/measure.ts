@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Scenario } from "./cases.js";
 import { checkPayload, makePayload } from "./payload.js";
-import type { OneWayClient, StreamClient, SubscribingClient, UnaryClient } from "./peers/peer.js";
+import type { OneWayClient, StreamClient, UnaryClient } from "./peers/peer.js";
 import { percentile } from "./statistics.js";
 
 export interface Durations {
@@ -13,11 +13,16 @@ export interface Durations {
 
 /** What one program measured. */
 export interface Measured {
-  /** The median of single calls in microseconds, or a rate per second. */
+  /** The median of single times in microseconds, CPU time in nanoseconds, or a rate per second. */
   readonly value: number;
-  /** Of single calls, in microseconds; `null` for a rate. */
+  /** Of single times, in microseconds; `null` where there are none. */
   readonly p99: number | null;
+  /** As `p99`; `null` too where fewer than `FEWEST_FOR_P999` were timed. */
+  readonly p999: number | null;
 }
+
+/** A 99.9th percentile of fewer times is the longest of them. */
+const FEWEST_FOR_P999 = 1_000;
 
 /** In flight in the first half of the warm-up for round trips: a call at a time compiles slowly. */
 const WARM_UP_LANES = 32;
@@ -47,8 +52,21 @@ export async function measureRoundTrips(
     if (before >= measureFrom) samplesUs.push((after - before) * 1_000);
     before = after;
   }
-  const ascending = Float64Array.from(samplesUs).sort();
-  return { value: percentile(ascending, 50), p99: percentile(ascending, 99) };
+  return ofTimes(Float64Array.from(samplesUs).sort());
+}
+
+/** The result of single times in microseconds. The median may be of others than the percentiles. */
+export function ofTimes(ascending: Float64Array, medianOf: Float64Array = ascending): Measured {
+  return {
+    value: percentile(medianOf, 50),
+    p99: percentile(ascending, 99),
+    p999: ascending.length < FEWEST_FOR_P999 ? null : percentile(ascending, 99.9),
+  };
+}
+
+/** The result of a case without single times. */
+export function ofRate(value: number): Measured {
+  return { value, p99: null, p999: null };
 }
 
 /** Counts the calls that end while so many lanes call one after the other. */
@@ -63,7 +81,7 @@ export async function measureCallRate(
   await sleep(measureMs);
   const value = (lanes.done() - doneBefore) / ((performance.now() - before) / 1_000);
   await lanes.stop();
-  return { value, p99: null };
+  return ofRate(value);
 }
 
 interface Lanes {
@@ -125,36 +143,12 @@ export function measureOneWay(
   });
 }
 
-/** Times publishing, from the word to the server until every subscriber has the last message. */
-export async function measurePublish(
-  client: SubscribingClient,
-  { sizeBytes, subscribers }: Scenario,
-  durations: Durations,
-  publish: (count: number) => void,
-): Promise<Measured> {
-  const nextIds = new Array<number>(subscribers ?? 1).fill(0);
-  let batch: { readonly count: number; waiting: number; readonly done: () => void } | undefined;
-  await client.subscribe((subscriber, message) => {
-    const id = nextIds[subscriber] ?? 0;
-    checkPayload(message, id, sizeBytes);
-    nextIds[subscriber] = id + 1;
-    if (batch !== undefined && id + 1 === batch.count && --batch.waiting === 0) batch.done();
-  });
-  return measureBatches(durations, (count) => {
-    nextIds.fill(0);
-    return new Promise((resolve) => {
-      batch = { count, waiting: nextIds.length, done: resolve };
-      publish(count);
-    });
-  });
-}
-
 /** The first batch of the warm-up. Doubled while a batch takes less than `LONG_BATCH_MS`. */
 const FIRST_BATCH = 16;
 const LONG_BATCH_MS = 100;
 
 /** Runs batches of growing size until the program is warm, then one that takes about as long as is to be measured. */
-async function measureBatches(
+export async function measureBatches(
   { warmUpMs, measureMs }: Durations,
   run: (count: number) => Promise<void>,
 ): Promise<Measured> {
@@ -168,7 +162,7 @@ async function measureBatches(
   }
   const measured = Math.max(1, Math.round(perMs * measureMs));
   const elapsedMs = await timeMs(() => run(measured));
-  return { value: (measured / elapsedMs) * 1_000, p99: null };
+  return ofRate((measured / elapsedMs) * 1_000);
 }
 
 async function timeMs(action: () => Promise<void>): Promise<number> {

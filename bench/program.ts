@@ -78,7 +78,7 @@ function runWorker(spec: ProgramSpec): Promise<Measured> {
 /** Out of what the processes wrote to standard error, the line that names the error. */
 function reasonIn(errors: string): string {
   const lines = errors.split("\n").filter((line) => line.trim() !== "");
-  const reason = lines.find((line) => /Error\b.*:/.test(line)) ?? lines[0];
+  const reason = lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines[0];
   return reason === undefined ? "" : `: ${reason}`;
 }
 

@@ -1,8 +1,10 @@
 import Table from "cli-table3";
 import { CASES, type Case, describeScenario, formatBytes, type Scenario } from "./cases.js";
 import type { Header } from "./machine.js";
+import type { Measured } from "./measure.js";
 import { PEER_NAMES } from "./peers/index.js";
 import { median } from "./statistics.js";
+import type { Target } from "./targets.js";
 
 /** One scenario of one peer. */
 export interface Row extends Scenario {
@@ -10,8 +12,10 @@ export interface Row extends Scenario {
   readonly unit: Case["unit"];
   /** The median over the rounds. */
   readonly median: number;
-  /** The median over the rounds of the 99th percentile of single calls, in microseconds; `null` for rates. */
+  /** The median over the rounds of the 99th percentile of single times, in microseconds; `null` without such. */
   readonly p99: number | null;
+  /** As `p99`, of the 99.9th percentile; `null` too where there were too few times. */
+  readonly p999: number | null;
   /** The value of each round. */
   readonly rounds: readonly number[];
 }
@@ -22,6 +26,8 @@ export interface Report {
   readonly rows: readonly Row[];
   /** The programs that gave no result. */
   readonly failures: readonly string[];
+  /** What the rows say of the targets. */
+  readonly targets: readonly Target[];
 }
 
 /** The rounds of one scenario of one peer as a row. */
@@ -29,18 +35,23 @@ export function toRow(
   scenario: Scenario,
   unit: Case["unit"],
   peer: string,
-  rounds: readonly { readonly value: number; readonly p99: number | null }[],
+  rounds: readonly Measured[],
 ): Row {
-  const p99s = rounds.flatMap(({ p99 }) => (p99 === null ? [] : [p99]));
   const values = rounds.map(({ value }) => value);
   return {
     ...scenario,
     peer,
     unit,
     median: round(median(values)),
-    p99: p99s.length === 0 ? null : round(median(p99s)),
+    p99: medianOf(rounds.map(({ p99 }) => p99)),
+    p999: medianOf(rounds.map(({ p999 }) => p999)),
     rounds: values.map(round),
   };
+}
+
+function medianOf(values: readonly (number | null)[]): number | null {
+  const present = values.filter((value) => value !== null);
+  return present.length === 0 ? null : round(median(present));
 }
 
 /** For the terminal. */
@@ -73,36 +84,68 @@ export function toMarkdown(report: Report): string {
 
 interface Matrix {
   readonly title: string;
-  /** The head, then a line per scenario; a column per peer after the scenario's. */
+  /** The head, then a line per scenario with a column per peer, or a line per target. */
   readonly cells: readonly string[][];
 }
 
-function matricesOf({ rows, failures }: Report): Matrix[] {
-  const peers = PEER_NAMES.filter((name) => rows.some((row) => row.peer === name));
+function matricesOf(report: Report): Matrix[] {
+  return [...caseMatrices(report), targetMatrix(report)];
+}
+
+/** A table has the peers that ran in it, whether or not they gave a result. */
+function caseMatrices({ rows, failures }: Report): Matrix[] {
   return CASES.flatMap((benchCase) => {
     const scenarios = benchCase.scenarios.filter((scenario) => rows.some((row) => isOf(row, scenario)));
     if (scenarios.length === 0) return [];
+    const peers = PEER_NAMES.filter((peer) =>
+      scenarios.some(
+        (scenario) =>
+          rows.some((row) => row.peer === peer && isOf(row, scenario)) || hasFailed(failures, scenario, peer),
+      ),
+    );
     const lines = scenarios.map((scenario) => {
       const found = rows.filter((row) => isOf(row, scenario));
       const base = found.find((row) => row.peer === benchCase.base);
       const cells = peers.map((peer) => {
         const row = found.find((candidate) => candidate.peer === peer);
         if (row !== undefined) return cell(row, base, benchCase.better);
-        return failures.some((failure) => failure.startsWith(`${describeScenario(scenario)} ${peer}:`))
-          ? "failed"
-          : "-";
+        return hasFailed(failures, scenario, peer) ? "failed" : "-";
       });
       return [label(scenario), ...cells];
     });
-    const faster = benchCase.better === "lower" ? "as fast as" : "the rate of";
-    const title = `${benchCase.name}: ${benchCase.title} (${benchCase.unit}; x: times ${faster} ${benchCase.base})`;
-    return [{ title, cells: [["", ...peers], ...lines] }];
+    const { name, title, unit, base } = benchCase;
+    const described = `${name}: ${title} (${unit}; x: times ${COMPARISONS[unit]} ${base})`;
+    return [{ title: described, cells: [["", ...peers], ...lines] }];
   });
+}
+
+/** What a ratio above 1 says. */
+const COMPARISONS: Readonly<Record<Case["unit"], string>> = {
+  us: "as fast as",
+  ns: "as cheap as",
+  "calls/s": "the rate of",
+  "messages/s": "the rate of",
+};
+
+function targetMatrix({ targets }: Report): Matrix {
+  const lines = targets.map(({ lane, base, kind, target, measured, verdict }) => [
+    lane,
+    base,
+    `${kind === "times as good" ? "at least" : "at most"} ${target} ${kind}`,
+    measured === null ? "-" : format(measured),
+    verdict,
+  ]);
+  return { title: "Targets", cells: [["", "compared with", "target", "measured", ""], ...lines] };
+}
+
+function hasFailed(failures: readonly string[], scenario: Scenario, peer: string): boolean {
+  return failures.some((failure) => failure.startsWith(`${describeScenario(scenario)} ${peer}:`));
 }
 
 function cell(row: Row, base: Row | undefined, better: Case["better"]): string {
   const lines = [format(row.median)];
   if (row.p99 !== null) lines.push(`p99 ${format(row.p99)}`);
+  if (row.p999 !== null) lines.push(`p99.9 ${format(row.p999)}`);
   if (base !== undefined) {
     const times = better === "lower" ? base.median / row.median : row.median / base.median;
     lines.push(`${times.toPrecision(times >= 100 ? 3 : 2)} x`);
@@ -141,7 +184,8 @@ function isOf(row: Row, scenario: Scenario): boolean {
 }
 
 function format(value: number): string {
-  return value.toLocaleString("en-US", { maximumFractionDigits: value < 1_000 ? 1 : 0 });
+  const digits = value < 10 ? 3 : value < 1_000 ? 1 : 0;
+  return value.toLocaleString("en-US", { maximumFractionDigits: digits });
 }
 
 function round(value: number): number {

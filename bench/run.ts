@@ -5,10 +5,11 @@ import { parseArgs } from "node:util";
 import { CASES, describeScenario } from "./cases.js";
 import { describeMachine, loadPeers } from "./machine.js";
 import type { Measured } from "./measure.js";
-import { PEER_NAMES, sidesOf } from "./peers/index.js";
+import { hasCase, PEER_NAMES } from "./peers/index.js";
 import { choosePinning } from "./pinning.js";
 import { type Program, runProgram } from "./program.js";
 import { printReport, type Report, toMarkdown, toRow } from "./report.js";
+import { judge } from "./targets.js";
 
 const FULL = { rounds: 3, warmUpMs: 1_500, measureMs: 500 };
 const QUICK = { rounds: 1, warmUpMs: 1_000, measureMs: 250 };
@@ -18,13 +19,14 @@ const RESULTS = join(import.meta.dirname, "../../bench/results");
 
 const HELP = `Usage: npm run bench -- [options]
 
-Measures calls, streams, one-way messages and publishing of protoipc and of other ways for two processes to talk.
+Measures calls, streams, one-way messages, publishing and bare records of protoipc and of other ways for two processes
+to talk, and says which targets were met.
 
   --only REGEXP  run only what matches, such as "unary-rtt 64B", "in-flight=64" or " net$";
                  matched against "CASE SIZE [in-flight=N] [subscribers=N] PEER"
   --rounds N     rounds over all peers, from 1 to 100; ${FULL.rounds} unless said, ${QUICK.rounds} with --quick
   --json FILE    write the results to FILE
-  --quick        a rough picture in about three minutes: ${QUICK.warmUpMs} ms of warm-up and ${QUICK.measureMs} ms measured
+  --quick        a rough picture in about five minutes: ${QUICK.warmUpMs} ms of warm-up and ${QUICK.measureMs} ms measured
                  instead of ${FULL.warmUpMs} ms and ${FULL.measureMs} ms
   --help         show this
 
@@ -85,13 +87,13 @@ async function main({ only, rounds, json, quick }: Arguments): Promise<void> {
   for (const reason of missing) process.stderr.write(`left out ${reason}\n`);
   const { warmUpMs, measureMs } = quick ? QUICK : FULL;
   const pinning = choosePinning();
-  const header = describeMachine(peers, pinning, { rounds, warmUpMs, measureMs });
+  const header = await describeMachine(peers, pinning, { rounds, warmUpMs, measureMs });
   const cpus = pinning.kind === "pinned" ? pinning.cpus : null;
 
   const entries: Entry[] = CASES.flatMap(({ scenarios, unit }) =>
     scenarios.flatMap((scenario) =>
       peers
-        .filter((peer) => sidesOf(peer, scenario.case) !== undefined)
+        .filter((peer) => hasCase(peer, scenario.case))
         .map(({ name: peer }) => ({
           program: { peer, scenario, cpus, warmUpMs, measureMs },
           name: `${describeScenario(scenario)} ${peer}`,
@@ -110,7 +112,7 @@ async function main({ only, rounds, json, quick }: Arguments): Promise<void> {
   const rows = entries
     .filter(({ measured }) => measured.length > 0)
     .map(({ program, unit, measured }) => toRow(program.scenario, unit, program.peer, measured));
-  const report: Report = { header, rows, failures };
+  const report: Report = { header, rows, failures, targets: judge(rows) };
   process.stdout.write(`${printReport(report)}\n`);
   if (json !== undefined) await write(json, toJson(report));
   if (only === undefined && !quick && missing.length === 0) {

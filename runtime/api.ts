@@ -1,4 +1,5 @@
 import type { CallContext } from "./call-context.js";
+import type { CallOptions } from "./call-options.js";
 import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.js";
 import type { IpcError } from "./error.js";
 import type { Interceptor } from "./interceptor.js";
@@ -21,6 +22,41 @@ export interface ClientOptions {
   /** The `timeoutMs` of calls that give none, in milliseconds, above 0. */
   readonly timeoutMs?: number | undefined;
 }
+
+/** What a call that blocks may be given: it cannot be cancelled, because nothing else runs meanwhile. */
+export type BlockingCallOptions = Pick<CallOptions, "timeoutMs" | "metadata" | "onHeader" | "onTrailer">;
+
+/** A unary method of a client, blocking the thread. */
+export interface BlockingCall<Request, Reply> {
+  /**
+   * The same call, made at once, and waited for on this thread: neither timers nor any other code runs meanwhile. Meant
+   * for worker threads and command-line tools. What comes for others on the link waits until this returns. Throws what
+   * the call would reject with, and besides `IpcError` FAILED_PRECONDITION where there is no link yet (`connect` makes
+   * one), where the client has interceptors, and from within a callback that is told of something on the same link;
+   * UNIMPLEMENTED where the link's transport cannot do that; RESOURCE_EXHAUSTED where the call would have to wait for
+   * others to end (`maxCalls`, `callBytes`).
+   */
+  sync(request: Request, options?: BlockingCallOptions): Reply;
+}
+
+/** The unary methods of a client, blocking the thread: `client.price.sync(request)`. */
+export type BlockingCalls<Client> = {
+  readonly [Name in keyof Client as IsUnary<Client[Name]> extends true ? Name : never]: Client[Name] extends (
+    request: infer Request,
+    options?: CallOptions,
+  ) => Promise<infer Reply>
+    ? BlockingCall<Request, Reply>
+    : never;
+};
+
+/** One request and one reply. Methods of one way have no reply, and many requests come in an iterable. */
+type IsUnary<Method> = Method extends (request: never, options?: CallOptions) => Promise<void>
+  ? false
+  : Method extends (request: infer Request, options?: CallOptions) => Promise<unknown>
+    ? [Request] extends [AsyncIterable<unknown> | Iterable<unknown>]
+      ? false
+      : true
+    : false;
 
 /** What became of a publication. */
 export interface PublishResult {
@@ -54,6 +90,68 @@ export interface PublishOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The names of a message's fields of bytes. */
+export type BytesFieldOf<Message> = Message extends unknown
+  ? {
+      [Name in keyof Message]-?: NonNullable<Message[Name]> extends Uint8Array ? Name : never;
+    }[keyof Message] &
+      string
+  : never;
+
+/** A message without one of its fields. */
+export type WithoutField<Message, Field extends PropertyKey> = Message extends unknown
+  ? Omit<Message, Field>
+  : never;
+
+/** Which field is lent, and how much room there is for the others. */
+export interface FieldLoanOptions<Field extends string> {
+  /** A singular field of bytes of the message itself, of no oneof. */
+  readonly field: Field;
+  /** How many bytes the other fields may take, encoded: a whole number from 0. 4,096 unless said. */
+  readonly restBytes?: number | undefined;
+}
+
+interface LoanBase extends Disposable {
+  /**
+   * The room, its content undefined: memory that subscribers on this machine read where their links can do that. It is
+   * taken away when the loan is published or released: then it is empty, and this throws `IpcError` FAILED_PRECONDITION.
+   */
+  readonly bytes: Uint8Array;
+  /** Gives the room back unused. Does nothing after `publish`. Idempotent. */
+  release(): void;
+}
+
+/** Room for one encoded message. Published once, or released; `using` does the latter at the end of the block. */
+export interface Loan extends LoanBase {
+  /**
+   * Publishes the message whose encoding is in the first `usedBytes` of the room, as `publish` of the publisher. That it
+   * is one is up to the caller: it is not decoded here. Throws as the publisher's, a `TypeError` for a number that cannot
+   * be, FAILED_PRECONDITION when the loan is over; it is over after a publication, and not after an error.
+   */
+  publish(usedBytes: number): PublishResult;
+  /** As `publish`, after waiting for room as `publishWhenReady` of the publisher does. */
+  publishWhenReady(usedBytes: number, options?: PublishOptions): Promise<PublishResult>;
+}
+
+/** What publishing a lent field may be told. */
+export interface FieldUse {
+  /** How many bytes of the room are the field's content, from its beginning. All of them unless said. */
+  readonly usedBytes?: number | undefined;
+}
+
+/** Room for the content of one field of a message. Published once, or released; `using` does the latter. */
+export interface FieldLoan<Rest> extends LoanBase {
+  /**
+   * Publishes the message that has the room's content in the lent field, and `rest` in the others, as `publish` of the
+   * publisher. Throws as that does; INVALID_ARGUMENT where `rest` sets the lent field too, RESOURCE_EXHAUSTED where it
+   * takes more room than there is (`restBytes`), a `TypeError` for a number that cannot be, FAILED_PRECONDITION when the
+   * loan is over; it is over after a publication, and not after an error.
+   */
+  publish(rest: Rest, options?: FieldUse): PublishResult;
+  /** As `publish`, after waiting for room as `publishWhenReady` of the publisher does. */
+  publishWhenReady(rest: Rest, options?: FieldUse & PublishOptions): Promise<PublishResult>;
+}
+
 interface PublisherBase extends AsyncDisposable {
   /** The subscribers at this moment. */
   readonly subscribers: number;
@@ -62,7 +160,7 @@ interface PublisherBase extends AsyncDisposable {
    * Rejects with `IpcError` DEADLINE_EXCEEDED, CANCELLED (also by `close`), or a `TypeError` for a number that cannot be.
    */
   ready(options: ReadyOptions): Promise<void>;
-  /** Sends what is queued, then ends every subscription well. Idempotent. */
+  /** Sends what is queued, then ends every subscription well. Loans that are not published are released. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -80,6 +178,18 @@ export interface KeyedPublisher<Key, Message> extends PublisherBase {
    * `publish` throws, and with `IpcError` DEADLINE_EXCEEDED or CANCELLED as the options say: then nothing is published.
    */
   publishWhenReady(key: Key, message: Message, options?: PublishOptions): Promise<PublishResult>;
+  /**
+   * Lends room for a publication of so many encoded bytes, at most, in memory that subscribers can read: what is written
+   * there is not copied on its way. With `field`, the room is for the content of that field alone. Where no link can do
+   * that, the memory is like any other and all works the same. Throws `IpcError` as `publish` does for the key and the
+   * size, FAILED_PRECONDITION after `close`, and a `TypeError` for a number or a field that cannot be.
+   */
+  loan(key: Key, maxBytes: number): Loan;
+  loan<Field extends BytesFieldOf<Message>>(
+    key: Key,
+    maxBytes: number,
+    options: FieldLoanOptions<Field>,
+  ): FieldLoan<WithoutField<Message, Field>>;
 }
 
 /** Publishes a topic without a key. */
@@ -88,6 +198,12 @@ export interface UnkeyedPublisher<Message> extends PublisherBase {
   publish(message: Message): PublishResult;
   /** As `KeyedPublisher.publishWhenReady`. */
   publishWhenReady(message: Message, options?: PublishOptions): Promise<PublishResult>;
+  /** As `KeyedPublisher.loan`. */
+  loan(maxBytes: number): Loan;
+  loan<Field extends BytesFieldOf<Message>>(
+    maxBytes: number,
+    options: FieldLoanOptions<Field>,
+  ): FieldLoan<WithoutField<Message, Field>>;
 }
 
 /** Where a subscription leads. */
@@ -96,6 +212,13 @@ export interface SubscribeOptions {
   readonly from: Target;
   /** Ends the subscription when it aborts; the loop over it then throws CANCELLED. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Leaves the large fields of a message in the publisher's memory where the link can do that, instead of copying them:
+   * singular fields of bytes of the message itself, of 65,536 bytes or more, not required and of no oneof. They may be
+   * read until the next publication is asked for or `release` of the publication is called, and are empty afterwards;
+   * whoever writes to them ends the process. Publications are then `BorrowedPublication`s.
+   */
+  readonly borrow?: boolean | undefined;
 }
 
 /** One message of a topic, as received. */
@@ -112,19 +235,44 @@ export interface Publication<Key, Message> {
   readonly publisher: Peer;
 }
 
+/** A message of a subscription that borrows. */
+export interface BorrowedPublication<Key, Message> extends Publication<Key, Message> {
+  /** Whether large fields of the message are the publisher's memory now; else all of it is private. */
+  readonly isBorrowed: boolean;
+  /** Gives the publisher's memory back: the fields that were borrowed are empty from here on. Idempotent. */
+  release(): void;
+}
+
+/** How long `receive` blocks. */
+export interface ReceiveOptions {
+  /** In milliseconds, from 0. Without it, until there is a publication. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /**
  * Publications as they come. Iterate it once; `break` ends the subscription. The loop ends when the publisher closes, and
  * throws `IpcError` where it cannot go on: UNAVAILABLE when the publisher is not there or its link is lost,
  * RESOURCE_EXHAUSTED when it found this subscriber too slow, CANCELLED when `signal` aborted.
  */
-export interface Subscription<Key, Message>
-  extends AsyncIterable<Publication<Key, Message>>,
+export interface Subscription<
+  Key,
+  Message,
+  Received extends Publication<Key, Message> = Publication<Key, Message>,
+> extends AsyncIterable<Received>,
     AsyncDisposable {
   /**
    * Resolves when the publisher has confirmed: nothing published from now on is missed unnoticed. Rejects with the
    * `IpcError` that the loop throws.
    */
   ready(): Promise<void>;
+  /**
+   * The next publication, waited for on this thread: no other code runs meanwhile but what the link brings (handlers of
+   * its peer's calls, other subscriptions). Meant for worker threads. `undefined` when the time is over, and when the
+   * publisher has closed. Throws the `IpcError` that the loop throws, once; FAILED_PRECONDITION before the link is up
+   * (`ready` resolves then), while the loop waits, and from within a callback that is told of something on the same link;
+   * UNIMPLEMENTED where the link's transport cannot do that; a `TypeError` for a time that cannot be.
+   */
+  receive(options?: ReceiveOptions): Received | undefined;
   /** How many publications were received. */
   readonly received: number;
   /** How many publications the publisher reported as lost on the way to this subscriber, over all keys. */
@@ -144,7 +292,10 @@ export interface EndpointEvents {
    * one-way call threw anything. `error.cause` is what was thrown. Without a listener it becomes a process warning.
    */
   handlerFailed: (error: IpcError, call: CallContext) => void;
-  /** A peer broke the protocol, or never introduced itself. Its link is closed; others are not touched. */
+  /**
+   * A peer broke the protocol, or says that this side did, or did not introduce itself within `handshakeTimeoutMs`. Its
+   * link is closed; others are not touched. A peer that leaves before it has introduced itself is none of these.
+   */
   linkRejected: (reason: IpcError) => void;
 }
 
@@ -156,7 +307,7 @@ export interface Counters {
   handlersFailed: number;
   /** One-way calls that were not carried out well: an unknown method, a message that does not decode, a failure. */
   oneWayFailed: number;
-  /** Links closed because the peer broke the protocol or never introduced itself. */
+  /** How often `linkRejected` was raised. */
   linksRejected: number;
 }
 
@@ -194,14 +345,14 @@ export interface Endpoint extends AsyncDisposable {
 
   /**
    * A client of a service at `target`. Dials on the first call, and again after the link was lost; a client of a peer
-   * uses its link and no other. Throws `IpcError` INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a
-   * peer that is none of this endpoint's.
+   * uses its link and no other. Unary methods can block the thread, too: `client.price.sync(request)`. Throws `IpcError`
+   * INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a peer that is none of this endpoint's.
    */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     target: Target,
     options?: ClientOptions,
-  ): Client;
+  ): Client & BlockingCalls<Client>;
 
   /**
    * Publishes a topic from this endpoint. One publisher per topic and endpoint: rejects with `IpcError` ALREADY_EXISTS
@@ -215,6 +366,15 @@ export interface Endpoint extends AsyncDisposable {
    * that `{}` matches all. Dials if need be; that the publisher is not there is told by the subscription. Throws a
    * `TypeError` without `from`, `IpcError` INVALID_ARGUMENT for an address that cannot be.
    */
+  subscribe<K, KS, M, MS>(
+    topic: KeyedTopic<K, KS, M, MS>,
+    filter: K,
+    options: SubscribeOptions & { readonly borrow: true },
+  ): Subscription<KS, MS, BorrowedPublication<KS, MS>>;
+  subscribe<K, KS, M, MS>(
+    topic: UnkeyedTopic<K, KS, M, MS>,
+    options: SubscribeOptions & { readonly borrow: true },
+  ): Subscription<undefined, MS, BorrowedPublication<undefined, MS>>;
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,

@@ -10,6 +10,7 @@ import type { OpenRequest } from "./session/opener.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import { withMaybeExecuted } from "./session/status.js";
+import { undecodable } from "./undecodable.js";
 import type { WireMetadata } from "./wire/metadata.js";
 
 /** A call's end in time, and what may end it sooner. */
@@ -73,6 +74,7 @@ export class ClientCall implements StreamReceiver {
   readonly #bounds: CallBounds;
   readonly #sink: CallSink;
   #stream: Stream | undefined;
+  #maxNesting: number | undefined;
   #isDone = false;
   #onAbort: (() => void) | undefined;
   #onSendable: (() => void) | undefined;
@@ -84,15 +86,18 @@ export class ClientCall implements StreamReceiver {
     this.#sink = sink;
   }
 
-  /** Opens the call with its only request. */
-  startWith(connection: Connection, request: unknown): void {
-    if (!this.#mayStart(connection)) return;
+  /** Opens the call with its only request. `undefined` where it is over already. */
+  startWith(connection: Connection, request: unknown): Stream | undefined {
+    if (!this.#mayStart(connection)) return undefined;
     const { session } = connection;
     try {
       const payload = session.isOpen ? session.message.set(this.#method.request, request) : undefined;
-      this.#opened(session.opener.openCall(this.#openRequest(connection, true), payload, this));
+      const stream = session.opener.openCall(this.#openRequest(connection, true), payload, this);
+      this.#opened(stream);
+      return stream;
     } catch (error) {
       this.#finish(asRequestError(error, this.#method));
+      return undefined;
     }
   }
 
@@ -132,14 +137,10 @@ export class ClientCall implements StreamReceiver {
     if (this.#isDone) return;
     let response: unknown;
     try {
-      response = this.#method.response.decode(bytes, start, end, mayAlias);
+      response = this.#method.response.decode(bytes, start, end, mayAlias, this.#maxNesting);
     } catch (cause) {
-      const { typeName } = this.#method.response;
-      const error = new IpcError("INTERNAL", `the response is no valid ${typeName}`, {
-        cause,
-        maybeExecuted: true,
-      });
-      this.cancel(error);
+      const error = undecodable("the response", this.#method.response.typeName, "INTERNAL", cause);
+      this.cancel(withMaybeExecuted(error, true));
       return;
     }
     this.#sink.onResponse(response, end - start);
@@ -175,6 +176,7 @@ export class ClientCall implements StreamReceiver {
     if (this.#isDone) return false;
     const reached = boundsReached(this.#bounds, connection.owner.host);
     if (reached !== undefined) this.#finish(reached);
+    this.#maxNesting = connection.owner.limits.maxNesting;
     return reached === undefined;
   }
 

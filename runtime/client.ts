@@ -1,5 +1,6 @@
-import type { ClientOptions } from "./api.js";
+import type { BlockingCallOptions, ClientOptions } from "./api.js";
 import type { CallOptions } from "./call-options.js";
+import { callBlocking } from "./client-blocking.js";
 import {
   abortError,
   asRequestError,
@@ -23,6 +24,8 @@ import { checkDefinition } from "./services.js";
 /** How a client gets at a connection to its target. */
 export interface Channel {
   readonly host: Host;
+  /** Whom it leads to, for messages. */
+  readonly target: string;
   /** The connection, if there is one to use. */
   current(): Connection | undefined;
   /** Dials if need be. Rejects with `IpcError`. */
@@ -30,6 +33,7 @@ export interface Channel {
 }
 
 type Method = (request: unknown, options?: CallOptions) => unknown;
+type BlockingMethod = (request: unknown, options?: BlockingCallOptions) => unknown;
 
 /** Makes the client object of a service: one function per method. */
 export function makeClient(
@@ -43,8 +47,12 @@ export function makeClient(
     if (isTopic(method)) continue;
     const plain = plainMethod(method, channel, options.timeoutMs);
     const all = [...interceptors, ...(options.interceptors ?? [])];
-    methods[method.localName] =
-      all.length === 0 ? plain : interceptedMethod(method, plain, all, options.timeoutMs);
+    const called = all.length === 0 ? plain : interceptedMethod(method, plain, all, options.timeoutMs);
+    if (method.kind === "unary") {
+      const sync = blockingMethod(method, channel, all, options.timeoutMs);
+      Object.defineProperty(called, "sync", { value: sync });
+    }
+    methods[method.localName] = called;
   }
   return methods;
 }
@@ -64,6 +72,26 @@ function plainMethod(method: AnyMethod, channel: Channel, timeoutMs: number | un
       if (connection === undefined) void startLater(channel, call, bounds, many, request);
       else begin(connection, call, many, request);
     });
+  };
+}
+
+/** The same method, blocking the thread. */
+function blockingMethod(
+  method: AnyMethod,
+  channel: Channel,
+  interceptors: readonly Interceptor[],
+  timeoutMs: number | undefined,
+): BlockingMethod {
+  return (request, options) => {
+    if (interceptors.length > 0) {
+      const text = `${method.fullName}: the client has interceptors, which a call that blocks cannot wait for`;
+      throw new IpcError("FAILED_PRECONDITION", text);
+    }
+    const bounds = boundsOf(options, timeoutMs, channel.host);
+    const connection = channel.current();
+    if (connection !== undefined) return callBlocking(connection, method, request, options, bounds);
+    const text = `${method.fullName}: there is no link to ${channel.target} yet; await endpoint.connect(${JSON.stringify(channel.target)}) first`;
+    throw new IpcError("FAILED_PRECONDITION", text);
   };
 }
 

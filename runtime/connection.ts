@@ -3,7 +3,8 @@ import type { IpcError } from "./error.js";
 import type { Host } from "./host.js";
 import type { Limits } from "./limits.js";
 import type { Peer } from "./peer.js";
-import { Session, type SessionHandler } from "./session/session.js";
+import { Session } from "./session/session.js";
+import type { SessionHandler } from "./session/session-user.js";
 import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
@@ -115,7 +116,9 @@ export class Connection implements SessionHandler {
   }
 
   onUncongested(): void {
-    this.handlers.resume();
+    // Handlers run when the thread is free: it may be blocked on a call now.
+    if (this.session.held === undefined) this.handlers.resume();
+    else this.owner.host.atEndOfTurn(() => this.handlers.resume());
   }
 
   onDrained(): void {

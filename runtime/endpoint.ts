@@ -1,6 +1,7 @@
 import type { Link, LinkLimits, Listener, Transport } from "../transports/transport.js";
 import { parseAddress } from "./address.js";
 import type {
+  BlockingCalls,
   ClientOptions,
   Counters,
   Endpoint,
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly host: Host;
   /** In order of preference. */
   readonly transports: readonly Transport[];
+  /** The transports that this process lacks, by name, and in one sentence why. */
+  readonly missing?: Readonly<Record<string, string>> | undefined;
   readonly names: Names;
 }
 
@@ -129,7 +132,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       const chosen =
         address.kind === "bare"
           ? transports.filter((transport) => !isLocal(transport))
-          : [transportNamed(transports, address.scheme)];
+          : [transportNamed(this.#surroundings, address.scheme)];
       const named = chosen.filter((transport) => !isLocal(transport));
       if (named.length > 0) this.#claim = await names.claim(address.name, hex(this.incarnation));
       for (const transport of chosen) {
@@ -147,7 +150,10 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
           `listen has ${JSON.stringify(text)}, which is no path; names go into name`,
         );
       }
-      await this.#listenOn(transportNamed(transports, address.scheme), { kind: "path", path: address.path });
+      await this.#listenOn(transportNamed(this.#surroundings, address.scheme), {
+        kind: "path",
+        path: address.path,
+      });
       this.addresses.push(text);
     }
   }
@@ -168,8 +174,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     service: ServiceDefinition<Client, Handlers>,
     target: Target,
     options: ClientOptions = {},
-  ): Client {
-    return makeClient(service, this.#channel(target), options, this.#clientInterceptors) as Client;
+  ): Client & BlockingCalls<Client> {
+    const client = makeClient(service, this.#channel(target), options, this.#clientInterceptors);
+    return client as Client & BlockingCalls<Client>;
   }
 
   // The overloads of `Endpoint.publisher` tell the two kinds apart; what is made is the same.
@@ -180,6 +187,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       host: this.host,
       limits: this.limits,
       drainTimeoutMs: this.#drainTimeoutMs,
+      blocks: this.#surroundings.transports.find(({ blocks }) => blocks !== undefined)?.blocks,
       onClosed: (fullName) => {
         this.#services.remove(fullName);
         this.#publishers.delete(publisher);
@@ -196,7 +204,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     const options = (topic.kind === "topic" ? second : first) as SubscribeOptions | undefined;
     const filter = topic.kind === "topic" ? first : {};
     if (options?.from === undefined) throw new TypeError(`subscribe to ${topic.fullName} without "from"`);
-    const subscription: TopicSubscription = new TopicSubscription(topic, options.signal, () => {
+    const { signal, borrow = false } = options;
+    const subscription: TopicSubscription = new TopicSubscription(topic, signal, borrow, () => {
       this.#subscriptions.delete(subscription);
     });
     if (options.signal?.aborted === true) {
@@ -307,6 +316,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       parseAddress(target);
       return {
         host,
+        target,
         current: () => {
           const connection = this.#dialled.get(target)?.usable;
           return connection?.isUsable === true ? connection : undefined;
@@ -319,6 +329,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       throw new TypeError("the target is neither an address nor a peer of this endpoint");
     return {
       host,
+      target: target.name,
       current: () => connection,
       connect: () => Promise.resolve(connection),
     };
@@ -349,8 +360,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   }
 
   async #dial(address: string): Promise<Connection> {
-    const { transports, names } = this.#surroundings;
-    const { link, reason } = await dial({ transports, names, limits: this.#linkLimits }, address);
+    const { link, reason } = await dial({ ...this.#surroundings, limits: this.#linkLimits }, address);
     const connection = this.#begin(link, "dialler", reason);
     if (this.#closing !== undefined)
       connection.session.close(new IpcError("UNAVAILABLE", "this endpoint is closing"));

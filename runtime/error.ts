@@ -61,7 +61,10 @@ export class IpcError extends Error {
     Object.defineProperty(this, BRAND, { value: true });
   }
 
-  /** The details of one type, decoded. Details that do not decode are left out. */
+  /**
+   * The details of one type, decoded. Details that do not decode are left out, and so are those that are nested more than
+   * 100 deep: an error knows no endpoint, and so no limit but the default of `maxNesting`.
+   */
   findDetails<Shape>(codec: Codec<never, Shape> | Codec<unknown, Shape>): Shape[] {
     const found: Shape[] = [];
     for (const { typeName, value } of this.details) {
@@ -90,10 +93,9 @@ export class IpcError extends Error {
 
   /** Makes `instanceof` recognise errors of another copy of this package. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: `this` is the class asked about, which may derive from this one.
-    const asked: unknown = this;
     // What derives from it inherits this method: an `IpcError` is none of those.
-    if (asked !== IpcError) return Function.prototype[Symbol.hasInstance].call(asked, value);
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class asked about, which may derive from this one.
+    if (this !== IpcError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === "object" && value !== null && BRAND in value;
   }
 }

@@ -11,7 +11,12 @@ export interface InterceptedRequest {
   readonly metadata: Metadata;
   /** The `signal` option on the client; what `call.signal` is on the server. */
   readonly signal: AbortSignal | undefined;
-  /** Milliseconds until the deadline, as of the call of the interceptor. On the server to be read only. */
+  /**
+   * On the client: how many milliseconds the call may take once the last interceptor has handed it on. A changed value
+   * counts; the time that interceptors take comes on top. On the server: the milliseconds that were left until the
+   * deadline before the first interceptor. Changing it there has no effect; the time that interceptors take is part of
+   * the caller's, and `call.timeoutMs()` says what is left of it.
+   */
   readonly timeoutMs: number | undefined;
   /** What the handler gets beside the request, on the server; `undefined` on the client. */
   readonly call: CallContext | undefined;

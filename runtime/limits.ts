@@ -5,6 +5,12 @@
 export interface Limits {
   /** The largest message that is accepted, encoded, in bytes. From 1,024 (1 KiB) to 1,073,741,824 (1 GiB). */
   readonly maxMessageBytes: number;
+  /**
+   * How deep the messages that are accepted may be nested, the outermost one counted; groups count too, and entries of
+   * maps where the message library counts them (ts-proto does). From 1 to 1,000: decoders recurse, and the stack of a
+   * thread ends not far above.
+   */
+  readonly maxNesting: number;
   /** The largest frame without its payload that is accepted, in bytes. From 1,024. */
   readonly maxHeaderBytes: number;
   /** The largest metadata of one frame that is accepted: the bytes of keys and values, and 32 for each pair. */
@@ -51,6 +57,7 @@ export interface Limits {
 /** The limits of an endpoint that sets none. */
 export const DEFAULT_LIMITS: Limits = {
   maxMessageBytes: 4_194_304,
+  maxNesting: 100,
   maxHeaderBytes: 65_536,
   maxMetadataBytes: 8_192,
   maxCalls: 1_024,

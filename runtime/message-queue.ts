@@ -52,28 +52,26 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    const head = this.#head;
-    if (head < this.#items.length) {
-      const value = this.#items[head]!;
-      const bytes = this.#sizes[head]!;
-      this.#head = head + 1;
-      if (this.#head > MAX_TAKEN && this.#head * 2 > this.#items.length) {
-        // What is taken must not live as long as the queue: a reader that is always behind never empties it.
-        this.#items = this.#items.slice(this.#head);
-        this.#sizes = this.#sizes.slice(this.#head);
-        this.#head = 0;
-      } else if (this.#head === this.#items.length) {
-        this.#items = [];
-        this.#sizes = [];
-        this.#head = 0;
-      }
-      this.#source.onTaken(bytes);
-      return Promise.resolve({ done: false, value });
-    }
+    if (this.#head < this.#items.length) return Promise.resolve({ done: false, value: this.#take() });
     return new Promise((resolve, reject) => {
       if (this.#isEnded) this.#settleEnd({ resolve, reject });
       else this.#waiters.push({ resolve, reject });
     });
+  }
+
+  /** Whether somebody has asked for an item that has not come. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
+  }
+
+  /** As `next`, without waiting: `undefined` where the next item has not come. Throws the error of the end. */
+  poll(): IteratorResult<T, undefined> | undefined {
+    if (this.#head < this.#items.length) return { done: false, value: this.#take() };
+    if (!this.#isEnded) return undefined;
+    const error = this.#error;
+    this.#error = undefined;
+    if (error !== undefined) throw error;
+    return { done: true, value: undefined };
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
@@ -90,6 +88,25 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #take(): T {
+    const head = this.#head;
+    const item = this.#items[head]!;
+    const bytes = this.#sizes[head]!;
+    this.#head = head + 1;
+    if (this.#head > MAX_TAKEN && this.#head * 2 > this.#items.length) {
+      // What is taken must not live as long as the queue: a reader that is always behind never empties it.
+      this.#items = this.#items.slice(this.#head);
+      this.#sizes = this.#sizes.slice(this.#head);
+      this.#head = 0;
+    } else if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#sizes = [];
+      this.#head = 0;
+    }
+    this.#source.onTaken(bytes);
+    return item;
   }
 
   #settleEnd(waiter: Waiter<T>): void {

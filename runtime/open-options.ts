@@ -21,6 +21,12 @@ export interface OpenOptions {
   readonly drainTimeoutMs?: number | undefined;
   /** Keeps apart endpoints of the same name. "default", or $PROTOIPC_DOMAIN, unless said. */
   readonly domain?: string | undefined;
+  /**
+   * How the event loop waits for what comes over shared memory. "adaptive", unless said: it looks for up to 20 us before
+   * it sleeps, so that a busy pair needs no system call; a link that was idle for a millisecond costs nothing. "event":
+   * it sleeps at once. "spin": it never sleeps, and takes a whole core for the lowest latency.
+   */
+  readonly waiting?: "adaptive" | "event" | "spin" | undefined;
 }
 
 const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
@@ -31,7 +37,10 @@ const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
   "serverInterceptors",
   "drainTimeoutMs",
   "domain",
+  "waiting",
 ];
+
+const WAYS_TO_WAIT: readonly unknown[] = ["adaptive", "event", "spin"];
 
 /** Throws a `TypeError` for an option that there is not, or a value that cannot be. */
 export function checkOpenOptions(options: OpenOptions): void {
@@ -42,18 +51,24 @@ export function checkOpenOptions(options: OpenOptions): void {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { drainTimeoutMs, listen } = options;
+  const { drainTimeoutMs, listen, waiting } = options;
   if (listen !== undefined && !Array.isArray(listen)) {
     throw new TypeError(`listen is ${typeof listen}; it must be an array of addresses`);
   }
   if (drainTimeoutMs !== undefined && !(drainTimeoutMs >= 0)) {
     throw new TypeError(`drainTimeoutMs is ${drainTimeoutMs}; it must be a number from 0`);
   }
+  if (waiting !== undefined && !WAYS_TO_WAIT.includes(waiting)) {
+    throw new TypeError(
+      `waiting is ${JSON.stringify(waiting)}; it must be one of: ${WAYS_TO_WAIT.join(", ")}`,
+    );
+  }
 }
 
 const SMALLEST: Partial<Record<keyof Limits, number>> = { maxMessageBytes: 1_024, maxHeaderBytes: 1_024 };
 const LARGEST: Partial<Record<keyof Limits, number>> = {
   maxMessageBytes: 1_073_741_824,
+  maxNesting: 1_000,
   maxKeys: 16_777_216,
 };
 const LARGEST_OTHER = 2_147_483_647;

@@ -9,6 +9,7 @@ import { fromWire, toWire } from "./metadata-wire.js";
 import type { Peer } from "./peer.js";
 import { NO_METADATA, type Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
+import { undecodable } from "./undecodable.js";
 import type { WireMetadata } from "./wire/metadata.js";
 
 /** Takes one request, or the queue of requests, and answers with one response or an iterable of them. */
@@ -116,10 +117,10 @@ export class ServerCall implements StreamReceiver, CallContext {
   onMessage(bytes: Uint8Array, start: number, end: number, mayAlias: boolean): void {
     let request: unknown;
     try {
-      request = this.method.request.decode(bytes, start, end, mayAlias);
+      const { maxNesting } = this.#connection.owner.limits;
+      request = this.method.request.decode(bytes, start, end, mayAlias, maxNesting);
     } catch (cause) {
-      const text = `the request is no valid ${this.method.request.typeName}`;
-      this.#refuse(new IpcError("INVALID_ARGUMENT", text, { cause }));
+      this.#refuse(undecodable("the request", this.method.request.typeName, "INVALID_ARGUMENT", cause));
       return;
     }
     if (this.#requests !== undefined) {

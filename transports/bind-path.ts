@@ -13,22 +13,30 @@ const BACKLOG = 511;
 /** Removes the socket's file, if it is still the one that was bound. */
 export type Unbind = () => Promise<void>;
 
+/** What is to listen. */
+export interface Bindable {
+  /** Binds a path that is free, and listens there. Rejects with the system's error, or a `TransportError`. */
+  listen(path: string): Promise<void>;
+  /** Stops listening, also where `listen` failed. */
+  close(): void;
+}
+
 /**
- * Makes a server listen at a path. The socket is bound under a temporary name and put in place when it listens, so that
+ * Makes a socket listen at a path. It is bound under a temporary name and put in place when it listens, so that
  * nobody meets a socket that does not listen yet, and so that Node, which unlinks the name that it has bound, never
  * unlinks a successor's. Rejects with a `TransportError`: "inUse" when a living socket has the path, "denied" when
  * something else has that is not a socket of this user. `inspect` sees
  * the temporary path before anybody can connect, and may reject.
  */
 export async function bindPath(
-  server: Server,
+  socket: Bindable,
   path: string,
   inspect: (temporary: string) => Promise<void>,
 ): Promise<Unbind> {
   checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
   const temporary = temporaryName(path);
   try {
-    await listen(server, temporary);
+    await socket.listen(temporary);
     const own = await lstat(temporary);
     try {
       await inspect(temporary);
@@ -40,7 +48,7 @@ export async function bindPath(
       if (isSameFile(own, await lstatIfAny(path))) await unlink(path);
     };
   } catch (error) {
-    server.close();
+    socket.close();
     throw transportErrorOf(error, `cannot listen on ${path}`);
   }
 }

@@ -16,6 +16,56 @@ export interface Slot {
   readonly end: number;
 }
 
+/**
+ * Room for one payload in a transport's own memory, where peers can read it: written once, sent over any number of links.
+ * Its bytes may be written until it is first committed. Whoever has it releases it once.
+ */
+export interface Block {
+  /** The memory; only `bytes[start, end)` is the block. To be read again after `Lent.end`: it may be another array. */
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where blocks come from. One belongs to all links of a transport. */
+export interface BlockStore {
+  /** A payload of fewer bytes is sent faster without a block. */
+  readonly minBytes: number;
+  /** A block of `maxBytes`, its content undefined; `undefined` where the store is full. */
+  allocate(maxBytes: number): Block | undefined;
+  /** The block cut to its first `usedBytes`, in the same place; the one before must not be used any more. */
+  trim(block: Block, usedBytes: number): Block;
+  /**
+   * The block's memory as an array of its own, to be lent to a user. After `release`, or after `Lent.end`, the array is
+   * empty and its length 0, where the platform can do that.
+   */
+  lend(block: Block): Lent;
+  /** The block is not needed here any more. Its memory is used again when no peer holds it. */
+  release(block: Block): void;
+}
+
+/** Memory that a user has for a time. */
+export interface Lent {
+  readonly bytes: Uint8Array;
+  /** Takes the memory back: `bytes` is detached, and reads as empty. Idempotent. */
+  end(): void;
+}
+
+/** A payload that came in a block. Valid during `onRecord`; after that only when it was borrowed. */
+export interface ReceivedBlock {
+  /** Its bytes. */
+  readonly length: number;
+  /** A private copy that nobody else writes or reuses. */
+  copy(): Uint8Array;
+  /**
+   * The sender's memory itself, read-only: writing to it ends the process, and the sender can change it at any time, so
+   * that no native decoder may run over it. To be ended once, after which the sender may use it again; the end of the
+   * link ends it too, when `onClose` has returned: until then it can be copied. `undefined` where the platform forbids
+   * such memory: then there is `copy`.
+   */
+  borrow(): Lent | undefined;
+}
+
 /** Who is at the other end. */
 export interface PeerCredentials {
   /** The process, where it is known. */
@@ -53,11 +103,15 @@ export type LinkEnd =
 
 /** The link's user: the session. */
 export interface LinkReceiver {
-  /** A whole record, `bytes[start, end)`, valid during the call only. It must not throw. */
-  onRecord(bytes: Uint8Array, start: number, end: number): void;
+  /**
+   * A whole record, `bytes[start, end)`, valid during the call only. It must not throw. With a block, the record is a
+   * frame without payload, and the block is its payload: given back when the call returns, unless it was borrowed. What is
+   * given back may wait for the next `flush`, which follows soon.
+   */
+  onRecord(bytes: Uint8Array, start: number, end: number, block?: ReceivedBlock): void;
   /** `reserve` was refused and may now be asked again. */
   onWritable(): void;
-  /** Reported once, and the last call. Never from within a call of the link. */
+  /** Reported once, and the last call. Never from within a call of the link, except `receiveBlocking`. */
   onClose(end: LinkEnd): void;
 }
 
@@ -76,6 +130,20 @@ export interface Link {
   reserve(maxBytes: number): Slot | undefined;
   /** Hands over the first `usedBytes` of the slot. From here on the link owns the record and keeps its place. */
   commit(slot: Slot, usedBytes: number): void;
+  /** Whose blocks this link can send without copying them. Without it there is no `commitBlock`. */
+  readonly blocks?: BlockStore | undefined;
+  /**
+   * As `commit`, for a frame whose payload is `block.bytes[start, end)`; the block may be released after it. The slot was
+   * reserved for the frame alone. False where the peer holds as many blocks as it may: then nothing is committed, the slot
+   * is still out, and the payload has to go another way.
+   */
+  commitBlock?(slot: Slot, usedBytes: number, block: Block, start: number, end: number): boolean;
+  /**
+   * Delivers what has come (records, room that was asked for, the end), waiting for it for at most `timeoutMs` (from 0),
+   * on this thread: nothing else runs meanwhile. Returns whether there was anything. Only where a link can do that; not
+   * from within `onRecord` of the same link, nor after `onClose`.
+   */
+  receiveBlocking?(timeoutMs: number): boolean;
   /** Sends what was committed. The session calls it at the end of each turn that committed something. */
   flush(): void;
   /** Sends what was committed as far as that needs no waiting for longer than a second, then ends. Idempotent. */
@@ -111,6 +179,8 @@ export interface Listener {
 export interface Transport {
   /** The scheme of its addresses, and the name of its file in an endpoint's directory. */
   readonly name: string;
+  /** The store that its links send from without copying, where they can do that. */
+  readonly blocks?: BlockStore | undefined;
   /** Listens, and hands each connection to `onLink` as a link that is not started. Rejects with a `TransportError`. */
   listen(place: Place, limits: LinkLimits, onLink: (link: Link) => void): Promise<Listener>;
   /** Resolves when connected. Rejects with a `TransportError`. */

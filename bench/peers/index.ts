@@ -3,12 +3,18 @@ import type { Peer } from "./peer.js";
 
 /** In the order of the tables. Each is loaded only where it runs, so that no peer pays for another. */
 const LOADERS: Readonly<Record<string, () => Promise<{ readonly peer: Peer }>>> = {
+  "protoipc-shm": () => import("./protoipc-shm.js"),
   "protoipc-unix": () => import("./protoipc-unix.js"),
   net: () => import("./net.js"),
   "grpc-js": () => import("./grpc-js.js"),
   connect: () => import("./connect.js"),
   zeromq: () => import("./zeromq.js"),
   fork: () => import("./fork.js"),
+  "protoipc-shm-loop": () => import("./protoipc-shm-loop.js"),
+  "protoipc-shm-event": () => import("./protoipc-shm-event.js"),
+  "net-raw": () => import("./net-raw.js"),
+  "c-cacheline": () => import("./c-cacheline.js"),
+  "c-eventfd": () => import("./c-eventfd.js"),
 };
 
 export const PEER_NAMES: readonly string[] = Object.keys(LOADERS);
@@ -19,17 +25,28 @@ export async function loadPeer(name: string): Promise<Peer> {
   return (await load()).peer;
 }
 
-/** The two sides of a case, or `undefined` where the peer leaves it out. */
-export function sidesOf(peer: Peer, name: CaseName): Peer["unary" | "stream" | "oneWay" | "publish"] {
-  switch (name) {
-    case "unary-rtt":
-    case "unary-rate":
-      return peer.unary;
-    case "server-stream":
-      return peer.stream;
-    case "one-way":
-      return peer.oneWay;
-    case "publish":
-      return peer.publish;
-  }
+/** Which of a peer's sides a case runs. */
+const SIDES = {
+  "unary-rtt": "unary",
+  "unary-rate": "unary",
+  "server-stream": "stream",
+  "one-way": "oneWay",
+  publish: "publish",
+  "publish-cpu": "publishCpu",
+  "publish-raw": "publishRaw",
+  "record-rtt": "record",
+  "wake-up": "wakeUp",
+} as const;
+
+/** The sides of a peer that a case runs. */
+export type SidesOf<Name extends CaseName> = NonNullable<Peer[(typeof SIDES)[Name]]>;
+
+/** The two sides of a case, or `undefined` where the peer leaves it out or has a program for it. */
+export function sidesOf<Name extends CaseName>(peer: Peer, name: Name): SidesOf<Name> | undefined {
+  return peer[SIDES[name]] as SidesOf<Name> | undefined;
+}
+
+/** Whether the peer has the case. */
+export function hasCase(peer: Peer, name: CaseName): boolean {
+  return sidesOf(peer, name) !== undefined || peer.programs?.[name] !== undefined;
 }

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Payload } from "../../gen/bench/v1/bench_pb.js";
-import type { Scenario } from "../cases.js";
+import type { CaseName, Scenario } from "../cases.js";
 
 /** What both processes of a program know. */
 export interface Setting {
@@ -33,9 +33,9 @@ export interface OneWayClient {
   awaitPushes(atLeast: number): Promise<void>;
 }
 
-export interface SubscribingClient {
+export interface SubscribingClient<Message> {
   /** Subscribes as often as the scenario says, each time over a connection of its own. */
-  subscribe(onMessage: (subscriber: number, message: Payload) => void): Promise<void>;
+  subscribe(onMessage: (subscriber: number, message: Message) => void): Promise<void>;
 }
 
 export interface PublishingServer {
@@ -43,11 +43,27 @@ export interface PublishingServer {
   publish(count: number): Promise<void>;
 }
 
+export interface RecordClient {
+  /**
+   * Sends records with numbers from 1, each when the server has sent the one before back, for as long as `next`, asked
+   * before each, returns true. Both sides write and check every byte (`RecordMemory`).
+   */
+  run(next: () => boolean): Promise<void>;
+}
+
+export interface WakeUpClient {
+  /** Tells how long each message was on its way, in microseconds; the server sends one per millisecond. */
+  receive(onMessage: (latencyUs: number) => void): Promise<void>;
+}
+
 /** One case of one peer: what the server process does, and the client process. */
 export interface Sides<Server, Client> {
   serve(setting: Setting): Promise<Server>;
   connect(setting: ClientSetting): Promise<Client>;
 }
+
+/** Publishing, of messages that are encoded or raw. */
+export type PublishSides<Message> = Sides<PublishingServer, SubscribingClient<Message>>;
 
 /** Something to compare with. It leaves out the cases that it does not have. */
 export interface Peer {
@@ -59,5 +75,11 @@ export interface Peer {
   readonly unary?: Sides<void, UnaryClient>;
   readonly stream?: Sides<void, StreamClient>;
   readonly oneWay?: Sides<void, OneWayClient>;
-  readonly publish?: Sides<PublishingServer, SubscribingClient>;
+  readonly publish?: PublishSides<Payload>;
+  readonly publishCpu?: PublishSides<Payload>;
+  readonly publishRaw?: PublishSides<Uint8Array>;
+  readonly record?: Sides<void, RecordClient>;
+  readonly wakeUp?: Sides<void, WakeUpClient>;
+  /** Cases that a C program measures by itself, with both its processes: the name of its file in bench/c. */
+  readonly programs?: Partial<Readonly<Record<CaseName, string>>>;
 }

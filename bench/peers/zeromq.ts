@@ -2,8 +2,9 @@
  * zeromq over ipc://, each case with the sockets that its guide has for it (zguide.zeromq.org, chapters 2 and 3):
  * REQ and REP for one call at a time, DEALER and ROUTER for many, PUSH and PULL for streams and one-way messages, XPUB
  * and SUB for publishing, with `noDrop` (ZMQ_XPUB_NODROP) so that nothing is lost. The high-water marks hold
- * `QUEUE_BYTES` where the default of 1,000 messages would hold more. Messages are encoded with protobuf-es. The
- * library's I/O thread runs on the same CPU as its process.
+ * `QUEUE_BYTES` where the default of 1,000 messages would hold more; where CPU time is measured there are none, so that
+ * none is used to ask for room. Messages are encoded with protobuf-es. The library's I/O thread runs on the same CPU as
+ * its process.
  */
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -11,8 +12,9 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import * as zmq from "zeromq";
 import { type Payload, PayloadSchema } from "../../gen/bench/v1/bench_pb.js";
 import { checkPayload, makePayload } from "../payload.js";
+import { makeRaw } from "../raw.js";
 import { Counter, waitForSubscribers } from "./counter.js";
-import type { Peer, Setting, UnaryClient } from "./peer.js";
+import type { Peer, PublishSides, Setting, UnaryClient } from "./peer.js";
 
 const QUEUE_BYTES = 16_777_216;
 const DEFAULT_QUEUE_MESSAGES = 1_000;
@@ -70,42 +72,9 @@ export const peer: Peer = {
     },
   },
 
-  publish: {
-    async serve(setting) {
-      const { sizeBytes, subscribers } = setting.scenario;
-      const publisher = new zmq.XPublisher({
-        ...sending(setting),
-        noDrop: true,
-        verbosity: "allSubs",
-      });
-      await publisher.bind(address(setting, "data"));
-      let subscribed = 0;
-      void (async () => {
-        for await (const _subscription of publisher) subscribed++;
-      })();
-      return {
-        async publish(count) {
-          await waitForSubscribers(subscribers, () => subscribed);
-          for (let id = 0; id < count; id++)
-            await sendWhenPossible(publisher, encode(makePayload(id, sizeBytes)));
-        },
-      };
-    },
-    async connect(setting) {
-      return {
-        async subscribe(onMessage) {
-          for (let i = 0; i < (setting.scenario.subscribers ?? 1); i++) {
-            const subscriber = new zmq.Subscriber(receiving(setting));
-            subscriber.connect(address(setting, "data"));
-            subscriber.subscribe();
-            void (async () => {
-              for await (const [bytes] of subscriber) onMessage(i, decode(bytes));
-            })();
-          }
-        },
-      };
-    },
-  },
+  publish: publishing(encodePayload, decode),
+  publishCpu: publishing(encodePayload, decode),
+  publishRaw: publishing(makeRaw, (bytes) => bytes),
 };
 
 async function serveReplies(setting: Setting): Promise<void> {
@@ -174,6 +143,47 @@ async function countPushes(pull: zmq.Pull, pushes: Counter, sizeBytes: number): 
   }
 }
 
+function publishing<Message>(
+  make: (id: number, sizeBytes: number) => Uint8Array,
+  read: (bytes: Buffer) => Message,
+): PublishSides<Message> {
+  return {
+    async serve(setting) {
+      const { sizeBytes, subscribers } = setting.scenario;
+      const publisher = new zmq.XPublisher({
+        ...sending(setting),
+        noDrop: true,
+        verbosity: "allSubs",
+      });
+      await publisher.bind(address(setting, "data"));
+      let subscribed = 0;
+      void (async () => {
+        for await (const _subscription of publisher) subscribed++;
+      })();
+      return {
+        async publish(count) {
+          await waitForSubscribers(subscribers, () => subscribed);
+          for (let id = 0; id < count; id++) await sendWhenPossible(publisher, make(id, sizeBytes));
+        },
+      };
+    },
+    async connect(setting) {
+      return {
+        async subscribe(onMessage) {
+          for (let i = 0; i < (setting.scenario.subscribers ?? 1); i++) {
+            const subscriber = new zmq.Subscriber(receiving(setting));
+            subscriber.connect(address(setting, "data"));
+            subscriber.subscribe();
+            void (async () => {
+              for await (const [bytes] of subscriber) onMessage(i, read(firstPart(bytes)));
+            })();
+          }
+        },
+      };
+    },
+  };
+}
+
 /** With `noDrop` a full queue is an error; the socket does not wait for room as others do. */
 async function sendWhenPossible(publisher: zmq.XPublisher, bytes: Uint8Array): Promise<void> {
   for (;;) {
@@ -210,17 +220,27 @@ function encode(message: Payload): Uint8Array {
   return toBinary(PayloadSchema, message);
 }
 
-/** Messages have at least one part; the type of what is received does not say so. */
+function encodePayload(id: number, sizeBytes: number): Uint8Array {
+  return encode(makePayload(id, sizeBytes));
+}
+
 function decode(bytes: Buffer | undefined): Payload {
+  return fromBinary(PayloadSchema, firstPart(bytes));
+}
+
+/** Messages have at least one part; the type of what is received does not say so. */
+function firstPart(bytes: Buffer | undefined): Buffer {
   if (bytes === undefined) throw new Error("a message without a part was received");
-  return fromBinary(PayloadSchema, bytes);
+  return bytes;
 }
 
 function address(setting: Setting, name: string): string {
   return `ipc://${join(setting.directory, name)}`;
 }
 
+/** 0: no high-water mark. */
 function queueMessages(setting: Setting): number {
+  if (setting.scenario.case === "publish-cpu") return 0;
   return Math.min(DEFAULT_QUEUE_MESSAGES, Math.ceil(QUEUE_BYTES / setting.scenario.sizeBytes));
 }
 

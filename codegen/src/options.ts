@@ -20,6 +20,53 @@ const KNOWN_OPTIONS = [
   "map_imports",
 ];
 
+const FLAG: readonly string[] = ["true", "false", "1", "0"];
+
+/** The values of the options that @bufbuild/protoplugin reads; it refuses others without a word on what it takes. */
+const KNOWN_VALUES: ReadonlyMap<string, readonly string[]> = new Map([
+  ["import_extension", ["none", "js", "ts", ".js", ".ts", ""]],
+  ["js_import_style", ["module", "legacy_commonjs"]],
+  ["keep_empty_files", FLAG],
+  ["ts_nocheck", FLAG],
+  ["elide_plugin_version", FLAG],
+]);
+
+const TARGETS: readonly string[] = ["ts", "js", "dts"];
+
+/**
+ * Checks the values of the options that are not the plugin's own, in the parameter as the compiler passes it. Throws an
+ * error that names the first wrong one, and the values that there are.
+ */
+export function checkSharedOptions(parameter: string): void {
+  for (const option of parameter.split(",")) {
+    const [key = "", ...rest] = option.split("=");
+    const value = rest.join("=");
+    if (key === "target") {
+      for (const target of value.split("+")) {
+        if (!TARGETS.includes(target)) throw unknownValue(option, key, target, TARGETS, ", joined with +");
+      }
+    } else {
+      const known = KNOWN_VALUES.get(key);
+      if (known?.includes(value) === false) throw unknownValue(option, key, value, known, "");
+    }
+  }
+}
+
+function unknownValue(
+  option: string,
+  key: string,
+  value: string,
+  known: readonly string[],
+  more: string,
+): Error {
+  return new Error(`invalid option "${option}": ${describeUnknown(key, value, known)}${more}`);
+}
+
+function describeUnknown(key: string, value: string, known: readonly string[]): string {
+  const shown = known.filter((name) => name !== "").join(", ");
+  return `${key} is "${value}"${suggest(value, known)}; known values: ${shown}`;
+}
+
 /** Reads the plugin's own options. Throws an error that names the first option that is unknown or wrong. */
 export function parseOptions(raw: readonly { readonly key: string; readonly value: string }[]): Options {
   let messages: MessageLibrary = "protobuf-es";
@@ -30,18 +77,16 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
       );
     }
     const library = LIBRARIES.find((known) => known === value);
-    if (library === undefined) {
-      throw new Error(
-        `messages is "${value}"${suggest(value, LIBRARIES)}; known values: ${LIBRARIES.join(", ")}`,
-      );
-    }
+    if (library === undefined) throw new Error(describeUnknown(key, value, LIBRARIES));
     messages = library;
   }
   return { messages };
 }
 
 function suggest(given: string, known: readonly string[]): string {
+  // One letter resembles everything.
   const nearest = known
+    .filter((name) => name.length > 1)
     .map((name) => ({ name, distance: editDistance(given, name) }))
     .sort((a, b) => a.distance - b.distance)[0];
   if (nearest === undefined || nearest.distance > Math.ceil(nearest.name.length / 3)) return "";

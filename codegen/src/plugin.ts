@@ -4,24 +4,33 @@ import { emitService } from "./emit-service.js";
 import { createMessageTypes } from "./message-types.js";
 import { createScope, nameServices } from "./names.js";
 import { findOptionExtensions } from "./option-extensions.js";
-import { type Options, parseOptions } from "./options.js";
+import { checkSharedOptions, type Options, parseOptions } from "./options.js";
 import { type Problem, throwProblems } from "./problems.js";
 import { readService } from "./read-service.js";
 
 /** The plugin's version: the one of its package. */
 export const VERSION = "0.1.0";
 
+type Plugin = ReturnType<typeof createEcmaScriptPlugin<Options>>;
+
+const plugin: Plugin = createEcmaScriptPlugin<Options>({
+  name: "protoc-gen-protoipc",
+  version: VERSION,
+  parseOptions,
+  // All three are ours: the transpiler of @bufbuild/protoplugin knows no global types, such as Promise.
+  generateTs: generate,
+  generateJs: generate,
+  generateDts: generate,
+});
+
 /** The protoc plugin `protoc-gen-protoipc`, as a function from request to response. */
-export const protocGenProtoipc: ReturnType<typeof createEcmaScriptPlugin<Options>> =
-  createEcmaScriptPlugin<Options>({
-    name: "protoc-gen-protoipc",
-    version: VERSION,
-    parseOptions,
-    // All three are ours: the transpiler of @bufbuild/protoplugin knows no global types, such as Promise.
-    generateTs: generate,
-    generateJs: generate,
-    generateDts: generate,
-  });
+export const protocGenProtoipc: Plugin = {
+  ...plugin,
+  run(request) {
+    checkSharedOptions(request.parameter);
+    return plugin.run(request);
+  },
+};
 
 function generate(schema: Schema<Options>, target: Target): void {
   const extensions = findOptionExtensions(schema.allFiles);

@@ -1,9 +1,13 @@
 import type { DescField, DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, isMessage, ScalarType, toBinary } from "@bufbuild/protobuf";
-import type { Codec } from "./codec.js";
+import type { BytesField, Codec } from "./codec.js";
 import { createFlatWriter } from "./flat-writer.js";
+import { DEFAULT_NESTING, isStackOverflow, nestedBeyondStack, nestedTooDeep } from "./nesting.js";
 import { privateCopy } from "./private-copy.js";
 import { writeBytes } from "./spare-writer.js";
+
+// The value of google.protobuf.FeatureSet.FieldPresence, whose generated enum would bring descriptor.proto along.
+const LEGACY_REQUIRED = 3;
 
 const codecs = new WeakMap<DescMessage, Codec<unknown, unknown>>();
 
@@ -26,6 +30,7 @@ function createCodec<Desc extends DescMessage>(
   let sized: MessageInitShape<Desc> | undefined;
   let sizedBytes: Uint8Array | undefined;
   const writeFlat = createFlatWriter(schema);
+  let bytesFields: ReadonlyMap<number, BytesField> | undefined;
   const aliasesOnlyUnknown = schema.fields.every(decodesToPrimitives);
 
   const encode = (message: MessageInitShape<Desc>): Uint8Array => {
@@ -61,13 +66,13 @@ function createCodec<Desc extends DescMessage>(
       bytes.set(encoded, offset);
       return offset + encoded.length;
     },
-    decode(bytes, start, end, mayAlias) {
+    decode(bytes, start, end, mayAlias, maxNesting = DEFAULT_NESTING) {
       if (mayAlias || !aliasesOnlyUnknown) {
         // fromBinary makes `bytes` fields and unknown fields views of its input.
         const input = mayAlias ? bytes.subarray(start, end) : privateCopy(bytes, start, end);
-        return fromBinary(schema, input);
+        return read(schema, input, maxNesting);
       }
-      const message = fromBinary(schema, bytes.subarray(start, end));
+      const message = read(schema, bytes.subarray(start, end), maxNesting);
       if (message.$unknown !== undefined) {
         message.$unknown = message.$unknown.map((field) => ({
           ...field,
@@ -76,7 +81,36 @@ function createCodec<Desc extends DescMessage>(
       }
       return message;
     },
+    bytesFields() {
+      bytesFields ??= new Map(
+        schema.fields
+          .filter(isSingularBytes)
+          .map(({ number, localName }) => [number, { name: localName, unset: undefined }]),
+      );
+      return bytesFields;
+    },
   };
+}
+
+function isSingularBytes(field: DescField): boolean {
+  const { fieldKind, scalar, oneof, presence } = field;
+  const isBytes = fieldKind === "scalar" && scalar === ScalarType.BYTES;
+  return isBytes && oneof === undefined && presence !== LEGACY_REQUIRED;
+}
+
+function read<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  maxNesting: number,
+): MessageShape<Desc> {
+  try {
+    return fromBinary(schema, bytes, { recursionLimit: maxNesting });
+  } catch (error) {
+    if (isStackOverflow(error)) throw nestedBeyondStack(schema.typeName, maxNesting, error);
+    // The library has no code for it. Another text would make it an error like any other.
+    const isTooDeep = error instanceof Error && error.message.includes("maximum recursion depth");
+    throw isTooDeep ? nestedTooDeep(schema.typeName, maxNesting, error) : error;
+  }
 }
 
 /** Whether nothing in the decoded field can be a view of the input. */

@@ -3,7 +3,7 @@ import { encodeUtf8, Tag, writeBytes, writeNumber } from "../wire/field-writer.j
 import { Kind } from "../wire/kinds.js";
 import { metadataSize, type WireMetadata, writeMetadata } from "../wire/metadata.js";
 import { varintSize, writePaddedVarint } from "../wire/varint.js";
-import type { Payload } from "./payload.js";
+import type { BytesPayload, Payload } from "./payload.js";
 
 /** Room for every field of a frame that is a number, and the payload's tag and length: 13 numbers of at most 9 bytes. */
 const NUMBERS_BYTES = 128;
@@ -24,7 +24,10 @@ export interface OpenFields {
   readonly metadata: readonly WireMetadata[];
 }
 
-/** Lays frames out in the link's memory. Every method returns false, having done nothing, when the link is full. */
+/**
+ * Lays frames out in the link's memory. Every method returns false, having done nothing, when the link is full; those
+ * whose payload stands in a block also where the peer holds as many blocks as it may, which `isFull` tells apart.
+ */
 export class FrameOutput {
   readonly #link: Link;
   readonly #onCommit: () => void;
@@ -48,17 +51,22 @@ export class FrameOutput {
   ): boolean {
     const slot = this.#reserve(NUMBERS_BYTES + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
-    const bytes = slot.bytes;
-    let offset = writeNumber(bytes, slot.start, Tag.KIND, Kind.DATA);
-    offset = writeNumber(bytes, offset, Tag.STREAM_ID, streamId);
-    offset = writeNumber(bytes, offset, Tag.FLAGS, flags);
-    offset = writeNumber(bytes, offset, Tag.KEY_ID, keyId);
-    offset = writeNumber(bytes, offset, Tag.SEQ, seq);
-    offset = writeNumber(bytes, offset, Tag.LOST, lost);
-    if (payload !== undefined) offset = this.#payload(bytes, offset, payload);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, writeData(slot, streamId, flags, keyId, seq, lost), payload);
     return true;
+  }
+
+  /** As `data`, with a payload that stands in a block of the link's. */
+  dataInBlock(
+    streamId: number,
+    flags: number,
+    keyId: number,
+    seq: number,
+    lost: number,
+    payload: BytesPayload,
+  ): boolean {
+    const slot = this.#reserve(NUMBERS_BYTES);
+    if (slot === undefined) return false;
+    return this.#commitBlock(slot, writeData(slot, streamId, flags, keyId, seq, lost), payload);
   }
 
   open(fields: OpenFields, payload: Payload | undefined): boolean {
@@ -66,21 +74,17 @@ export class FrameOutput {
     const variable = metadataSize(fields.metadata) + (method === undefined ? 0 : method.length);
     const slot = this.#reserve(NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
-    const bytes = slot.bytes;
-    let offset = writeNumber(bytes, slot.start, Tag.KIND, Kind.OPEN);
-    offset = writeNumber(bytes, offset, Tag.STREAM_ID, fields.streamId);
-    offset = writeNumber(bytes, offset, Tag.FLAGS, fields.flags);
-    offset = writeNumber(bytes, offset, Tag.METHOD_ID, fields.methodId);
-    if (method !== undefined) offset = writeBytes(bytes, offset, Tag.METHOD, method);
-    offset = writeNumber(bytes, offset, Tag.DEADLINE_US, fields.deadlineUs);
-    offset = writeNumber(bytes, offset, Tag.TIMEOUT_US, fields.timeoutUs);
-    offset = writeNumber(bytes, offset, Tag.MESSAGES, fields.messages);
-    offset = writeNumber(bytes, offset, Tag.BYTES, fields.bytes);
-    offset = writeMetadata(bytes, offset, fields.metadata);
-    if (payload !== undefined) offset = this.#payload(bytes, offset, payload);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, writeOpen(slot, fields, method), payload);
     return true;
+  }
+
+  /** As `open`, with a payload that stands in a block of the link's. */
+  openInBlock(fields: OpenFields, payload: BytesPayload): boolean {
+    const method = fields.methodId === 0 ? encodeUtf8(fields.method) : undefined;
+    const variable = metadataSize(fields.metadata) + (method === undefined ? 0 : method.length);
+    const slot = this.#reserve(NUMBERS_BYTES + variable);
+    if (slot === undefined) return false;
+    return this.#commitBlock(slot, writeOpen(slot, fields, method), payload);
   }
 
   end(
@@ -91,6 +95,20 @@ export class FrameOutput {
     payload: Payload | undefined,
   ): boolean {
     return this.#frame(Kind.END, streamId, flags, status, metadata, payload);
+  }
+
+  /** As `end`, with a payload that stands in a block of the link's. */
+  endInBlock(
+    streamId: number,
+    flags: number,
+    status: Uint8Array | undefined,
+    metadata: readonly WireMetadata[],
+    payload: BytesPayload,
+  ): boolean {
+    const slot = this.#reserve(NUMBERS_BYTES + (status?.length ?? 0) + metadataSize(metadata));
+    if (slot === undefined) return false;
+    const offset = writeHead(slot, Kind.END, streamId, flags, status, metadata);
+    return this.#commitBlock(slot, offset, payload);
   }
 
   headers(streamId: number, metadata: readonly WireMetadata[]): boolean {
@@ -121,8 +139,7 @@ export class FrameOutput {
     offset = writeNumber(slot.bytes, offset, Tag.FLAGS, flags);
     offset = writeNumber(slot.bytes, offset, Tag.MESSAGES, messages);
     offset = writeNumber(slot.bytes, offset, Tag.BYTES, creditBytes);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, offset, undefined);
     return true;
   }
 
@@ -133,8 +150,7 @@ export class FrameOutput {
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.METHOD);
     offset = writeNumber(slot.bytes, offset, Tag.METHOD_ID, methodId);
     offset = writeBytes(slot.bytes, offset, Tag.METHOD, method);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, offset, undefined);
     return true;
   }
 
@@ -144,9 +160,7 @@ export class FrameOutput {
     let offset = writeNumber(slot.bytes, slot.start, Tag.KIND, Kind.KEY);
     offset = writeNumber(slot.bytes, offset, Tag.STREAM_ID, streamId);
     offset = writeNumber(slot.bytes, offset, Tag.KEY_ID, keyId);
-    offset = this.#payload(slot.bytes, offset, key);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, offset, key);
     return true;
   }
 
@@ -158,8 +172,7 @@ export class FrameOutput {
     offset = writeNumber(slot.bytes, offset, Tag.KEY_ID, keyId);
     offset = writeNumber(slot.bytes, offset, Tag.SEQ, seq);
     offset = writeNumber(slot.bytes, offset, Tag.LOST, lost);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, offset, undefined);
     return true;
   }
 
@@ -175,22 +188,34 @@ export class FrameOutput {
       (status === undefined ? 0 : status.length) + (metadata.length === 0 ? 0 : metadataSize(metadata));
     const slot = this.#reserve(NUMBERS_BYTES + variable + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
-    const bytes = slot.bytes;
-    let offset = writeNumber(bytes, slot.start, Tag.KIND, kind);
-    offset = writeNumber(bytes, offset, Tag.STREAM_ID, streamId);
-    offset = writeNumber(bytes, offset, Tag.FLAGS, flags);
-    if (status !== undefined) offset = writeBytes(bytes, offset, Tag.STATUS, status);
-    if (metadata.length > 0) offset = writeMetadata(bytes, offset, metadata);
-    if (payload !== undefined) offset = this.#payload(bytes, offset, payload);
-    this.#link.commit(slot, offset - slot.start);
-    this.#onCommit();
+    this.#commit(slot, writeHead(slot, kind, streamId, flags, status, metadata), payload);
     return true;
+  }
+
+  /** Whether a frame without payload would find room now. */
+  hasRoom(): boolean {
+    return this.#reserve(NUMBERS_BYTES) !== undefined;
   }
 
   #reserve(maxBytes: number): Slot | undefined {
     const slot = this.#link.reserve(maxBytes);
     this.isFull = slot === undefined;
     return slot;
+  }
+
+  /** The frame's fields stand in the slot up to `offset`; the payload comes behind them. */
+  #commit(slot: Slot, offset: number, payload: Payload | undefined): void {
+    const end = payload === undefined ? offset : this.#payload(slot.bytes, offset, payload);
+    this.#link.commit(slot, end - slot.start);
+    this.#onCommit();
+  }
+
+  #commitBlock(slot: Slot, offset: number, payload: BytesPayload): boolean {
+    const { block, start, end } = payload;
+    if (this.#link.commitBlock?.(slot, offset - slot.start, block!, start, end) !== true) return false;
+    this.payloadBytes = end - start;
+    this.#onCommit();
+    return true;
   }
 
   /** The length is as wide as the bound needs, because it is known only after the message is written behind it. */
@@ -202,4 +227,50 @@ export class FrameOutput {
     writePaddedVarint(bytes, offset, this.payloadBytes, width);
     return end;
   }
+}
+
+// Each writes a frame's fields into a slot, all but the payload, and returns the offset after them.
+
+function writeData(
+  { bytes, start }: Slot,
+  streamId: number,
+  flags: number,
+  keyId: number,
+  seq: number,
+  lost: number,
+): number {
+  let offset = writeNumber(bytes, start, Tag.KIND, Kind.DATA);
+  offset = writeNumber(bytes, offset, Tag.STREAM_ID, streamId);
+  offset = writeNumber(bytes, offset, Tag.FLAGS, flags);
+  offset = writeNumber(bytes, offset, Tag.KEY_ID, keyId);
+  offset = writeNumber(bytes, offset, Tag.SEQ, seq);
+  return writeNumber(bytes, offset, Tag.LOST, lost);
+}
+
+function writeOpen({ bytes, start }: Slot, fields: OpenFields, method: Uint8Array | undefined): number {
+  let offset = writeNumber(bytes, start, Tag.KIND, Kind.OPEN);
+  offset = writeNumber(bytes, offset, Tag.STREAM_ID, fields.streamId);
+  offset = writeNumber(bytes, offset, Tag.FLAGS, fields.flags);
+  offset = writeNumber(bytes, offset, Tag.METHOD_ID, fields.methodId);
+  if (method !== undefined) offset = writeBytes(bytes, offset, Tag.METHOD, method);
+  offset = writeNumber(bytes, offset, Tag.DEADLINE_US, fields.deadlineUs);
+  offset = writeNumber(bytes, offset, Tag.TIMEOUT_US, fields.timeoutUs);
+  offset = writeNumber(bytes, offset, Tag.MESSAGES, fields.messages);
+  offset = writeNumber(bytes, offset, Tag.BYTES, fields.bytes);
+  return writeMetadata(bytes, offset, fields.metadata);
+}
+
+function writeHead(
+  { bytes, start }: Slot,
+  kind: number,
+  streamId: number,
+  flags: number,
+  status: Uint8Array | undefined,
+  metadata: readonly WireMetadata[],
+): number {
+  let offset = writeNumber(bytes, start, Tag.KIND, kind);
+  offset = writeNumber(bytes, offset, Tag.STREAM_ID, streamId);
+  offset = writeNumber(bytes, offset, Tag.FLAGS, flags);
+  if (status !== undefined) offset = writeBytes(bytes, offset, Tag.STATUS, status);
+  return metadata.length === 0 ? offset : writeMetadata(bytes, offset, metadata);
 }

@@ -3,8 +3,9 @@ import type { WireHello } from "../wire/hello.js";
 import { Feature, Flag } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import { WireError } from "../wire/wire-error.js";
+import type { OpenFields } from "./frame-output.js";
 import { MethodIds } from "./method-ids.js";
-import { BytesPayload, detach, type Payload } from "./payload.js";
+import { BytesPayload, type Payload } from "./payload.js";
 import type { Session } from "./session.js";
 import { Stream } from "./stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
@@ -73,10 +74,7 @@ export class Opener {
     const extra = request.manyResponses ? stream.widenWindow() : NO_EXTRA;
     stream.receiver = receiver;
     try {
-      const mayOpen = this.#calls.size === 0 && this.#hasRoom(stream);
-      if (!mayOpen || !this.#send(stream, request, payload, extra.messages, extra.bytes)) {
-        this.#enqueue(this.#calls, stream, request, payload, extra);
-      }
+      this.#openOrQueue(this.#calls, stream, request, payload, extra);
     } catch (error) {
       stream.clear();
       throw error;
@@ -91,10 +89,7 @@ export class Opener {
     session.checkOpenable();
     const stream = new Stream(session, 0, true, true, request.deadlineMs, 0, 0);
     stream.onOneWay = onSent;
-    const mayOpen = this.#oneWays.size === 0 && this.#hasRoom(stream);
-    if (!mayOpen || !this.#send(stream, request, payload, 0, 0)) {
-      this.#enqueue(this.#oneWays, stream, request, payload, NO_EXTRA);
-    }
+    this.#openOrQueue(this.#oneWays, stream, request, payload, NO_EXTRA);
     if (stream.onOneWay !== undefined) session.addDeadline(stream);
     return stream;
   }
@@ -147,43 +142,56 @@ export class Opener {
   /** Why a stream is not opened yet. */
   describeWait(stream: Stream): string {
     const limits = this.#session.peer?.limits;
-    if (limits === undefined || this.#hasRoom(stream)) return "the link is full (sendBufferBytes)";
+    if (limits === undefined || this.hasRoom(stream)) return "the link is full (sendBufferBytes)";
     if (stream.isOneWay) {
       return `the peer's limits are oneWayMessages ${limits.oneWayMessages}, oneWayBytes ${limits.oneWayBytes}`;
     }
     return `the peer's limits are maxCalls ${limits.maxCalls}, callBytes ${limits.callBytes}`;
   }
 
-  #hasRoom(stream: Stream): boolean {
+  /** Whether the peer's limits let the stream be opened now. */
+  hasRoom(stream: Stream): boolean {
     if (stream.isOneWay) return this.#oneWayMessages > 0 && this.#oneWayBytes > 0;
     return this.#callsInFlight < this.#maxCalls && this.#callBytes > 0;
   }
 
-  #enqueue(
+  /** Opens the stream now, or queues it. Throws for a message that cannot be sent. */
+  #openOrQueue(
     queue: Set<Stream>,
     stream: Stream,
     request: OpenRequest,
     payload: Payload | undefined,
     extra: { readonly messages: number; readonly bytes: number },
   ): void {
-    const kept = payload === undefined ? undefined : detach(payload);
-    if (kept !== undefined) this.#session.checkMessageBytes(kept.maxBytes);
+    const session = this.#session;
+    const mayOpen = queue.size === 0 && this.hasRoom(stream);
+    const isLarge = payload !== undefined && payload.maxBytes > session.maxDirectBytes;
+    if (mayOpen && !isLarge && this.#send(stream, request, payload, extra.messages, extra.bytes)) return;
+    const kept = payload === undefined ? undefined : session.keep(payload);
+    if (mayOpen && isLarge && this.#send(stream, request, kept, extra.messages, extra.bytes)) {
+      kept?.drop();
+      return;
+    }
     stream.queuedOpen = { request, payload: kept, ...extra };
     queue.add(stream);
-    this.#session.handler.onDirty();
+    session.handler.onDirty();
   }
 
   #openFrom(queue: Set<Stream>): boolean {
     const done: Stream[] = [];
     let isLinkFull = false;
     for (const stream of queue) {
-      if (!this.#hasRoom(stream)) break;
-      const { request, payload, messages, bytes } = stream.queuedOpen!;
+      if (!this.hasRoom(stream)) break;
+      const queued = stream.queuedOpen!;
+      const { request, payload, messages, bytes } = queued;
+      // A one-way call that is sent is over at once, and would drop what it holds.
+      stream.queuedOpen = undefined;
       if (!this.#send(stream, request, payload, messages, bytes)) {
+        stream.queuedOpen = queued;
         isLinkFull = true;
         break;
       }
-      stream.queuedOpen = undefined;
+      payload?.drop();
       queue.delete(stream);
       done.push(stream);
     }
@@ -191,7 +199,7 @@ export class Opener {
     return !isLinkFull;
   }
 
-  /** Commits the OPEN, or its first part. False where the link is full. */
+  /** Commits the OPEN, or its first part. A large payload is encoded. False where the link is full. */
   #send(
     stream: Stream,
     request: OpenRequest,
@@ -200,42 +208,56 @@ export class Opener {
     bytes: number,
   ): boolean {
     const session = this.#session;
-    const whole = payload === undefined ? undefined : session.fit(payload);
-    let first = whole;
-    if (whole instanceof BytesPayload && whole.maxBytes > session.maxInlineBytes) {
-      first = new BytesPayload(whole.bytes, whole.start, whole.start + session.maxInlineBytes);
-    }
     const methodId = this.#methodIds === undefined ? 0 : this.#methodIds.idOf(request.method, session.output);
     if (methodId === undefined) return false;
-    const lastFlag = request.isLast ? Flag.LAST : 0;
-    const isWhole = first === whole;
     const { sharedClockOffsetMs } = session;
     const { deadlineMs, metadata, method } = request;
     const hasDeadline = deadlineMs !== Number.POSITIVE_INFINITY;
     const isShared = sharedClockOffsetMs !== undefined;
-    const committed = session.output.open(
-      {
-        streamId: this.#nextStreamId,
-        flags: (stream.isOneWay ? Flag.ONE_WAY : 0) | (isWhole ? lastFlag : Flag.MORE),
-        methodId,
-        method,
-        deadlineUs: hasDeadline && isShared ? toMicroseconds(deadlineMs + sharedClockOffsetMs) : 0,
-        timeoutUs:
-          hasDeadline && !isShared ? Math.max(1, toMicroseconds(deadlineMs - session.config.now())) : 0,
-        messages,
-        bytes,
-        metadata,
-      },
-      first,
-    );
-    if (!committed) return false;
-    const size = payload === undefined ? 0 : isWhole ? session.output.payloadBytes : whole!.maxBytes;
-    this.#took(stream, size);
-    if (whole instanceof BytesPayload && first instanceof BytesPayload && !isWhole) {
-      stream.sendRest(whole, first.end, lastFlag);
-    } else if (stream.isOneWay) {
-      this.oneWaySent(stream);
+    const oneWayFlag = stream.isOneWay ? Flag.ONE_WAY : 0;
+    const lastFlag = request.isLast ? Flag.LAST : 0;
+    const fields = {
+      streamId: this.#nextStreamId,
+      flags: oneWayFlag | lastFlag,
+      methodId,
+      method,
+      deadlineUs: hasDeadline && isShared ? toMicroseconds(deadlineMs + sharedClockOffsetMs) : 0,
+      timeoutUs:
+        hasDeadline && !isShared ? Math.max(1, toMicroseconds(deadlineMs - session.config.now())) : 0,
+      messages,
+      bytes,
+      metadata,
+    };
+    if (payload instanceof BytesPayload && payload.maxBytes > session.maxDirectBytes) {
+      return this.#sendLarge(stream, fields, payload, lastFlag);
     }
+    if (!session.output.open(fields, payload)) return false;
+    this.#took(stream, payload === undefined ? 0 : session.output.payloadBytes);
+    if (stream.isOneWay) this.oneWaySent(stream);
+    return true;
+  }
+
+  #sendLarge(stream: Stream, fields: OpenFields, payload: BytesPayload, lastFlag: number): boolean {
+    const session = this.#session;
+    const { output, maxInlineBytes } = session;
+    if (session.isInBlock(payload)) {
+      if (output.openInBlock(fields, payload)) return this.#tookWhole(stream, payload);
+      if (output.isFull) return false;
+    }
+    if (payload.maxBytes <= maxInlineBytes) {
+      return output.open(fields, payload) && this.#tookWhole(stream, payload);
+    }
+    const first = payload.part(payload.start, payload.start + maxInlineBytes);
+    const flags = (fields.flags & ~Flag.LAST) | Flag.MORE;
+    if (!output.open({ ...fields, flags }, first)) return false;
+    this.#took(stream, payload.maxBytes);
+    stream.sendRest(payload, first.end, lastFlag);
+    return true;
+  }
+
+  #tookWhole(stream: Stream, payload: BytesPayload): true {
+    this.#took(stream, payload.maxBytes);
+    if (stream.isOneWay) this.oneWaySent(stream);
     return true;
   }
 

@@ -1,3 +1,4 @@
+import type { Block, BlockStore } from "../../transports/transport.js";
 import type { Codec } from "../codec/codec.js";
 
 /** The payload of a frame that is about to be written. */
@@ -35,20 +36,49 @@ export class MessagePayload implements Payload {
   }
 }
 
-/** A payload that is encoded already, in memory that nobody changes. */
+/**
+ * A payload that is encoded already, in memory that nobody changes. Where that is a block, those who keep the payload
+ * count: each that was given a hold drops it once, and the last to do so gives the block back.
+ */
 export class BytesPayload implements Payload {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** The block that the bytes stand in; `undefined`: memory like any other, which nobody needs to give back. */
+  readonly block: Block | undefined;
+  /** Whose block it is. */
+  readonly store: BlockStore | undefined;
+  #holds = 1;
 
-  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+  /** Whoever makes it has the first hold. */
+  constructor(bytes: Uint8Array, start = 0, end: number = bytes.length, block?: Block, store?: BlockStore) {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
+    this.block = block;
+    this.store = store;
   }
 
   get maxBytes(): number {
     return this.end - this.start;
+  }
+
+  /** One more keeps the payload. */
+  hold(): this {
+    if (this.#holds < 1) throw new RangeError("a payload that was given back is held again");
+    this.#holds++;
+    return this;
+  }
+
+  /** One fewer keeps the payload. */
+  drop(): void {
+    if (this.#holds < 1) throw new RangeError("a payload is dropped more often than it was held");
+    if (--this.#holds === 0 && this.block !== undefined) this.store!.release(this.block);
+  }
+
+  /** A part, to be sent at once: it holds nothing. */
+  part(start: number, end: number): BytesPayload {
+    return new BytesPayload(this.bytes, start, end);
   }
 
   writeInto(bytes: Uint8Array, offset: number): number {
@@ -62,10 +92,36 @@ export class BytesPayload implements Payload {
   }
 }
 
-/** The payload in memory of its own, to be sent later. */
-export function detach(payload: Payload): BytesPayload {
-  if (payload instanceof BytesPayload) return payload;
+/**
+ * The payload encoded, to be sent later or to several: in a block of the store where it is large enough and there is
+ * room, else in memory of its own. The caller has a hold. Throws what the codec throws.
+ */
+export function keep(payload: Payload, store: BlockStore | undefined): BytesPayload {
+  if (payload instanceof BytesPayload) return payload.hold();
+  if (store !== undefined && payload.maxBytes >= store.minBytes) {
+    const block = store.allocate(payload.maxBytes);
+    if (block !== undefined) return writeToBlock(payload, block, store);
+  }
   if (payload instanceof MessagePayload) return payload.detach();
   const bytes = new Uint8Array(payload.maxBytes);
   return new BytesPayload(bytes, 0, payload.writeInto(bytes, 0));
+}
+
+function writeToBlock(payload: Payload, block: Block, store: BlockStore): BytesPayload {
+  let end: number;
+  try {
+    end = payload.writeInto(block.bytes, block.start);
+  } catch (error) {
+    store.release(block);
+    throw error;
+  }
+  return ofBlock(block, end - block.start, store);
+}
+
+/** The first `usedBytes` of a block as a payload; what is behind them is given back. The block is the payload's now. */
+export function ofBlock(block: Block, usedBytes: number, store: BlockStore): BytesPayload {
+  const isWhole = usedBytes === block.end - block.start;
+  // A store has no empty blocks; an empty payload in one is no harm.
+  const cut = isWhole ? block : store.trim(block, Math.max(1, usedBytes));
+  return new BytesPayload(cut.bytes, cut.start, cut.start + usedBytes, cut, store);
 }

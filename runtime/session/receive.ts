@@ -1,3 +1,4 @@
+import type { ReceivedBlock } from "../../transports/transport.js";
 import { IpcError } from "../error.js";
 import { FrameHead, readFrameHead } from "../wire/frame-head.js";
 import { decodeHello } from "../wire/hello.js";
@@ -10,14 +11,32 @@ import type { Session } from "./session.js";
 import { errorOf } from "./status.js";
 import { NO_METADATA, Stream } from "./stream.js";
 
-const head = new FrameHead();
+let head = new FrameHead();
 
-/** One record came. Whatever is wrong with it ends the link with a reason. */
-export function receiveRecord(session: Session, bytes: Uint8Array, start: number, end: number): void {
+/** For a receiver that receives records itself, of another link: the head of the record that it was told of stays. */
+export function withOwnHead(run: () => void): void {
+  const outer = head;
+  head = new FrameHead();
+  try {
+    run();
+  } finally {
+    head = outer;
+  }
+}
+
+/** One record came, perhaps with its payload in a block. Whatever is wrong with it ends the link with a reason. */
+export function receiveRecord(
+  session: Session,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  block: ReceivedBlock | undefined,
+): void {
   try {
     readFrameHead(head, bytes, start, end);
     checkHead(session, head, end - start);
-    dispatch(session, head);
+    if (block !== undefined) takeBlock(session, head, block);
+    dispatch(session, head, block);
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     session.fail(error.message);
@@ -26,7 +45,7 @@ export function receiveRecord(session: Session, bytes: Uint8Array, start: number
 
 function checkHead(session: Session, head: FrameHead, recordBytes: number): void {
   const { limits } = session.config;
-  const headerBytes = recordBytes - (head.payloadStart < 0 ? 0 : head.payloadEnd - head.payloadStart);
+  const headerBytes = recordBytes - Math.max(0, head.payloadBytes);
   if (headerBytes > limits.maxHeaderBytes) {
     throw new WireError(
       `a frame header of ${headerBytes} bytes; the limit is ${limits.maxHeaderBytes} (maxHeaderBytes)`,
@@ -34,19 +53,32 @@ function checkHead(session: Session, head: FrameHead, recordBytes: number): void
   }
 }
 
-function dispatch(session: Session, head: FrameHead): void {
+/** The payload of the frame is in a block, which only frames with messages have. */
+function takeBlock(session: Session, head: FrameHead, block: ReceivedBlock): void {
+  // The sender learns that it is given back when the link is flushed.
+  session.handler.onDirty();
+  const { kind } = head;
+  if (head.payloadBytes >= 0) throw new WireError(`frame kind ${kind} has a payload and a block`);
+  const isKnown = kind < FIRST_OPTIONAL_KIND;
+  if (isKnown && kind !== Kind.DATA && kind !== Kind.OPEN && kind !== Kind.END) {
+    throw new WireError(`frame kind ${kind} has a block, and no message`);
+  }
+  head.payloadBytes = block.length;
+}
+
+function dispatch(session: Session, head: FrameHead, block: ReceivedBlock | undefined): void {
   if (session.peer === undefined && head.kind !== Kind.HELLO && head.kind !== Kind.CLOSE) {
     throw new WireError(`the first frame has kind ${head.kind}, not ${Kind.HELLO} (HELLO)`);
   }
   switch (head.kind) {
     case Kind.DATA:
-      onData(session, head);
+      onData(session, head, block);
       return;
     case Kind.OPEN:
-      onOpen(session, head);
+      onOpen(session, head, block);
       return;
     case Kind.END:
-      onEnd(session, head);
+      onEnd(session, head, block);
       return;
     case Kind.CREDIT:
       onCredit(session, head);
@@ -109,7 +141,7 @@ function onMethod(session: Session, head: FrameHead): void {
   peerMethods.set(head.methodId, head.method());
 }
 
-function onOpen(session: Session, head: FrameHead): void {
+function onOpen(session: Session, head: FrameHead, block: ReceivedBlock | undefined): void {
   const id = head.streamId;
   if (!session.isPeerId(id) || id <= session.lastPeerStreamId) {
     throw new WireError(
@@ -122,7 +154,7 @@ function onOpen(session: Session, head: FrameHead): void {
   if (session.isBeyondDrain(id)) return;
   takeCredit(session, head);
   const stream = acceptStream(session, head);
-  if (head.payloadStart >= 0) countOpenBytes(session, stream, head.payloadEnd - head.payloadStart);
+  if (head.payloadBytes >= 0) countOpenBytes(session, stream, head.payloadBytes);
   const isLast = isLastOf(stream, head);
   if (stream.deadlineMs <= session.config.now()) {
     stream.lastSeen = isLast;
@@ -131,7 +163,7 @@ function onOpen(session: Session, head: FrameHead): void {
     return;
   }
   stream.receiver = session.handler.onOpen(stream, method, metadata);
-  if (head.payloadStart >= 0 && !stream.finished) receivePayload(session, stream, head, true);
+  if (head.payloadBytes >= 0 && !stream.finished) receivePayload(session, stream, head, block, true);
   if (isLast) receiveLast(stream);
 }
 
@@ -193,7 +225,7 @@ function deadlineOf(session: Session, head: FrameHead): number {
   return head.timeoutUs > 0 ? session.config.now() + head.timeoutUs / 1000 : Number.POSITIVE_INFINITY;
 }
 
-function onData(session: Session, head: FrameHead): void {
+function onData(session: Session, head: FrameHead, block: ReceivedBlock | undefined): void {
   const stream = session.streams.get(head.streamId);
   if (stream === undefined) {
     ignoreEnded(session, head);
@@ -203,12 +235,12 @@ function onData(session: Session, head: FrameHead): void {
   // Whoever is told of the message may end the stream, and the head is shared: what follows is read out first.
   const isLast = !stream.isCaller && isLastOf(stream, head);
   if (stream.isOneWay && stream.finished) {
-    countOpenBytes(session, stream, Math.max(0, head.payloadEnd - head.payloadStart));
+    countOpenBytes(session, stream, Math.max(0, head.payloadBytes));
     if (isLast) receiveLast(stream);
     return;
   }
   if (stream.cancelled !== undefined) return;
-  if (head.payloadStart >= 0) receivePayload(session, stream, head, false);
+  if (head.payloadBytes >= 0) receivePayload(session, stream, head, block, false);
   if (isLast) receiveLast(stream);
 }
 
@@ -224,9 +256,14 @@ function isLastOf(stream: Stream, head: FrameHead): boolean {
 }
 
 /** Takes a message or a part of one, of an OPEN or DATA frame. */
-function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpen: boolean): void {
-  const { bytes, flags, keyId, seq, lost, payloadStart, payloadEnd } = head;
-  const size = payloadEnd - payloadStart;
+function receivePayload(
+  session: Session,
+  stream: Stream,
+  head: FrameHead,
+  block: ReceivedBlock | undefined,
+  isOpen: boolean,
+): void {
+  const { flags, keyId, seq, lost, payloadBytes: size } = head;
   const isWhole = (flags & Flag.MORE) === 0;
   const limit = session.config.limits.maxMessageBytes;
   let { assembly } = stream;
@@ -246,7 +283,7 @@ function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpe
   }
   if (assembly === undefined && isWhole) {
     if (size > limit) refuseMessage(stream, size, limit);
-    else stream.receiver?.onMessage(bytes, payloadStart, payloadEnd, false, keyId, seq, lost);
+    else deliver(stream, head, block, keyId, seq, lost);
     return;
   }
   assembly ??= stream.assembly = beginAssembly(isOpen, keyId, seq, lost);
@@ -254,12 +291,33 @@ function receivePayload(session: Session, stream: Stream, head: FrameHead, isOpe
     refuseMessage(stream, assembly.length + size, limit);
     return;
   }
-  appendPart(assembly, bytes, payloadStart, payloadEnd);
+  if (block === undefined) appendPart(assembly, head.bytes, head.payloadStart, head.payloadEnd);
+  else appendPart(assembly, block.copy(), 0, size);
   if (!isWhole) return;
   stream.assembly = undefined;
   const { length } = assembly;
   stream.receiver?.onMessage(assembly.bytes, 0, length, false, assembly.keyId, assembly.seq, assembly.lost);
   endAssembly(assembly);
+}
+
+/** Hands a whole message to the stream's user. */
+function deliver(
+  stream: Stream,
+  head: FrameHead,
+  block: ReceivedBlock | undefined,
+  keyId: number,
+  seq: number,
+  lost: number,
+): void {
+  const { receiver } = stream;
+  if (receiver === undefined) return;
+  if (block === undefined) {
+    receiver.onMessage(head.bytes, head.payloadStart, head.payloadEnd, false, keyId, seq, lost);
+  } else if (receiver.onBlock === undefined) {
+    receiver.onMessage(block.copy(), 0, block.length, true, keyId, seq, lost);
+  } else {
+    receiver.onBlock(block, keyId, seq, lost);
+  }
 }
 
 /** Bytes of a call's first message are taken off the link's balance, not the stream's. */
@@ -277,19 +335,18 @@ function refuseMessage(stream: Stream, size: number, limit: number): void {
   else stream.cancelCallee(error);
 }
 
-function onEnd(session: Session, head: FrameHead): void {
+function onEnd(session: Session, head: FrameHead, block: ReceivedBlock | undefined): void {
   const stream = ownStream(session, head);
   if (stream === undefined) return;
   const trailer = metadataOf(session, head);
   const status = statusIn(head);
   const wasStarted = (head.flags & Flag.NOT_STARTED) === 0;
   const error = status === undefined ? undefined : errorOf(status, wasStarted, undefined);
-  if (stream.receiver !== undefined && head.payloadStart >= 0) {
+  if (stream.receiver !== undefined && head.payloadBytes >= 0) {
     if (!stream.takeLastMessage()) throw new WireError(withoutCredit(session, stream));
-    const size = head.payloadEnd - head.payloadStart;
     const limit = session.config.limits.maxMessageBytes;
-    if (size > limit) refuseMessage(stream, size, limit);
-    else stream.receiver.onMessage(head.bytes, head.payloadStart, head.payloadEnd, false, 0, 0, 0);
+    if (head.payloadBytes > limit) refuseMessage(stream, head.payloadBytes, limit);
+    else deliver(stream, head, block, 0, 0, 0);
   }
   session.endStream(stream, error, trailer);
 }

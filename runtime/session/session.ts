@@ -1,55 +1,22 @@
-import type { Link, LinkEnd, LinkReceiver } from "../../transports/transport.js";
+import type { Link, LinkEnd, LinkReceiver, ReceivedBlock } from "../../transports/transport.js";
 import { IpcError } from "../error.js";
-import type { Limits } from "../limits.js";
 import type { WireHello, WireLimits } from "../wire/hello.js";
 import { DEFAULT_WIRE_LIMITS, encodeHello } from "../wire/hello.js";
 import { Feature, Flag, PROTOCOL_VERSION } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import { Deadlines } from "./deadlines.js";
 import { FrameOutput } from "./frame-output.js";
+import type { HeldRecords } from "./held-records.js";
 import { linkLost } from "./link-lost.js";
 import { Opener } from "./opener.js";
-import { BytesPayload, detach, MessagePayload, type Payload } from "./payload.js";
+import { BytesPayload, keep, MessagePayload, type Payload } from "./payload.js";
 import { receiveRecord } from "./receive.js";
 import type { GrantBudget } from "./receive-window.js";
+import type { SessionConfig, SessionHandler } from "./session-user.js";
 import { statusOf, withMaybeExecuted } from "./status.js";
 import { NO_METADATA, type Stream } from "./stream.js";
 import type { StreamReceiver } from "./stream-receiver.js";
 import { StreamTable } from "./stream-table.js";
-
-/** What the session is told once. */
-export interface SessionConfig {
-  readonly side: "dialler" | "acceptor";
-  readonly limits: Limits;
-  readonly name: string;
-  readonly implementation: string;
-  readonly incarnation: Uint8Array;
-  readonly pid: number;
-  /** CLOCK_MONOTONIC is the session's time plus `offsetMs`. An empty boot id: not known. */
-  readonly clock: { readonly bootId: string; readonly timeNamespace: number; readonly offsetMs: number };
-  /** The session's time, in milliseconds. */
-  readonly now: () => number;
-}
-
-/** The user of a session: what it tells and asks. No method may throw. */
-export interface SessionHandler {
-  /** The peer has introduced itself. */
-  onReady(hello: WireHello): void;
-  /** The peer opened a stream. The receiver is told of its messages; `stream.finish` must follow, at once or later. */
-  onOpen(stream: Stream, method: string, metadata: readonly WireMetadata[]): StreamReceiver | undefined;
-  /** The peer accepts no new streams. */
-  onPeerDraining(): void;
-  /** Responses that waited have left, so that calls may be started again. */
-  onUncongested(): void;
-  /** No stream is left after `drain`. */
-  onDrained(): void;
-  /** The session is over, and every stream is settled. Called once. */
-  onClosed(reason: IpcError): void;
-  /** Something waits for `flush` at the end of this turn. */
-  onDirty(): void;
-  /** `tick` is wanted at this time; an earlier wish is still valid. */
-  onWakeAt(timeMs: number): void;
-}
 
 const PASSED = "the deadline has passed";
 
@@ -69,14 +36,18 @@ export class Session implements LinkReceiver {
   /** Streams that are not over, of both sides. */
   readonly streams: StreamTable = new StreamTable();
 
+  /** What came for others while a call blocked the thread. */
+  held: HeldRecords | undefined;
+  /** Whether a record is being delivered: then no other can be waited for. */
+  isDelivering = false;
   /** The peer's Hello; `undefined` until it came. */
   peer: WireHello | undefined;
   /** Why the session is over. */
   closedBy: IpcError | undefined;
-  /** Payloads above this are sent in parts. */
+  /** Payloads above this are sent in parts, unless they are in a block. */
   maxInlineBytes: number = Number.POSITIVE_INFINITY;
-  /** Payloads up to this may be encoded in place: they fit a frame and the peer's limit. */
-  #maxUnencodedBytes = 0;
+  /** Payloads up to this are encoded in place: they fit a frame and the peer's limit, and are too small for a block. */
+  maxDirectBytes = 0;
   /** The offset of the clock that both sides share, or `undefined` where they share none. */
   sharedClockOffsetMs: number | undefined;
 
@@ -155,24 +126,24 @@ export class Session implements LinkReceiver {
   }
 
   /**
-   * The payload as it can be sent: as it is where it surely fits a frame, else in memory of its own. Throws for one that
-   * the peer would not accept.
+   * The payload encoded, in a block of the link's where it is large enough for one and there is room. The caller has a
+   * hold. Throws for one that the peer would not accept.
    */
-  fit(payload: Payload): Payload {
-    if (payload.maxBytes <= this.#maxUnencodedBytes) return payload;
-    const whole = detach(payload);
-    this.checkMessageBytes(whole.maxBytes);
-    return whole;
-  }
-
-  /** Throws for a message that the peer would not accept. */
-  checkMessageBytes(size: number): void {
+  keep(payload: Payload): BytesPayload {
+    const kept = keep(payload, this.link.blocks);
     const limit = this.peer!.limits.maxMessageBytes;
-    if (size <= limit) return;
+    if (kept.maxBytes <= limit) return kept;
+    const size = kept.maxBytes;
+    kept.drop();
     throw new IpcError(
       "RESOURCE_EXHAUSTED",
       `a message of ${size} bytes is above the receiver's limit of ${limit} bytes (maxMessageBytes)`,
     );
+  }
+
+  /** Whether the link can send the payload from where it stands. */
+  isInBlock({ store, maxBytes }: BytesPayload): boolean {
+    return store !== undefined && store === this.link.blocks && maxBytes >= store.minBytes;
   }
 
   /** A one-way call's handler has returned: the peer may send another, and so many bytes. */
@@ -228,22 +199,44 @@ export class Session implements LinkReceiver {
     }
     for (let stream = this.#deadlines.first; stream !== undefined; stream = this.#deadlines.first) {
       if (stream.deadlineMs > nowMs) break;
-      this.#deadlines.remove(stream);
-      this.#expire(stream);
+      this.expire(stream);
     }
     const next = this.peer === undefined ? this.#handshakeDeadlineMs : this.#deadlines.first?.deadlineMs;
     if (next !== undefined) this.handler.onWakeAt(next);
   }
 
-  /** The turn is over: sends what waits, as far as there is room. */
+  /** When the next deadline passes; `Infinity` where there is none. */
+  get nextDeadlineMs(): number {
+    return this.#deadlines.first?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The turn is over: delivers what was held while the thread was blocked, and sends what waits. */
   flush(): void {
+    if (this.held !== undefined) this.#deliverHeld();
+    this.send();
+  }
+
+  /** Sends what waits, as far as there is room. */
+  send(): void {
     // Whoever was refused hears of it from `onWritable`; asking again at the end of every turn would never let go.
     if (!this.output.isFull) this.#pump();
     this.link.flush();
   }
 
-  onRecord(bytes: Uint8Array, start: number, end: number): void {
-    if (this.closedBy === undefined) receiveRecord(this, bytes, start, end);
+  onRecord(bytes: Uint8Array, start: number, end: number, block?: ReceivedBlock): void {
+    if (this.closedBy !== undefined) return;
+    if (this.held === undefined) this.deliver(bytes, start, end, block);
+    else this.held.take(bytes, start, end, block);
+  }
+
+  /** Takes a record now. */
+  deliver(bytes: Uint8Array, start: number, end: number, block: ReceivedBlock | undefined): void {
+    this.isDelivering = true;
+    try {
+      receiveRecord(this, bytes, start, end, block);
+    } finally {
+      this.isDelivering = false;
+    }
   }
 
   onWritable(): void {
@@ -252,7 +245,9 @@ export class Session implements LinkReceiver {
   }
 
   onClose(end: LinkEnd): void {
-    if (this.closedBy === undefined) this.#end(linkLost(end, this.peer === undefined));
+    if (this.closedBy !== undefined) return;
+    if (this.held === undefined) this.#end(linkLost(end, this.peer === undefined));
+    else this.held.takeEnd(end);
   }
 
   /** The peer's Hello came. */
@@ -267,7 +262,8 @@ export class Session implements LinkReceiver {
     this.peer = hello;
     this.opener.start(hello);
     if ((hello.features & Feature.FRAGMENTS) !== 0) this.maxInlineBytes = this.link.info.fragmentBytes;
-    this.#maxUnencodedBytes = Math.min(this.maxInlineBytes, hello.limits.maxMessageBytes);
+    const minBlockBytes = this.link.blocks?.minBytes ?? Number.POSITIVE_INFINITY;
+    this.maxDirectBytes = Math.min(this.maxInlineBytes, hello.limits.maxMessageBytes, minBlockBytes - 1);
     const { bootId, timeNamespace, offsetMs } = this.config.clock;
     if (bootId !== "" && hello.clock.bootId === bootId && hello.clock.timeNamespace === timeNamespace) {
       this.sharedClockOffsetMs = offsetMs;
@@ -427,6 +423,15 @@ export class Session implements LinkReceiver {
     this.#waiting = [...kept, ...this.#waiting];
   }
 
+  #deliverHeld(): void {
+    const { held } = this;
+    // While the thread is blocked nobody but the call is served.
+    if (held === undefined || held.stream !== undefined) return;
+    held.deliver();
+    this.held = undefined;
+    if (held.linkEnd !== undefined) this.onClose(held.linkEnd);
+  }
+
   #sendOneWayGrant(): boolean {
     if (!this.output.credit(0, Flag.ONE_WAY, this.#oneWayGrantMessages, this.#oneWayGrantBytes)) return false;
     this.peerOneWayMessages += this.#oneWayGrantMessages;
@@ -437,7 +442,9 @@ export class Session implements LinkReceiver {
     return true;
   }
 
-  #expire(stream: Stream): void {
+  /** The stream's deadline has passed. */
+  expire(stream: Stream): void {
+    this.#deadlines.remove(stream);
     const isQueued = stream.isCaller && !stream.opened;
     const text = isQueued
       ? `the deadline passed while the call waited: ${this.opener.describeWait(stream)}`

@@ -1,3 +1,4 @@
+import type { ReceivedBlock } from "../../transports/transport.js";
 import type { IpcError } from "../error.js";
 import type { WireMetadata } from "../wire/metadata.js";
 
@@ -18,6 +19,8 @@ export interface StreamReceiver {
     seq: number,
     lost: number,
   ): void;
+  /** As `onMessage`, for one that came in a block. Without it, `onMessage` is told of a copy. */
+  readonly onBlock?: ((block: ReceivedBlock, keyId: number, seq: number, lost: number) => void) | undefined;
   /** Caller of a topic: `keyId` stands for this key from now on. */
   onKey(keyId: number, bytes: Uint8Array, start: number, end: number): void;
   /** Caller of a topic: `lost` publications of the key up to `seq` do not come. */

@@ -4,7 +4,7 @@ import { Flag } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import type { Assembly } from "./assembly.js";
 import type { OpenRequest } from "./opener.js";
-import { BytesPayload, detach, type Payload } from "./payload.js";
+import type { BytesPayload, Payload } from "./payload.js";
 import { ReceiveWindow } from "./receive-window.js";
 import type { Session } from "./session.js";
 import { statusOf } from "./status.js";
@@ -15,6 +15,7 @@ export const NO_METADATA: readonly WireMetadata[] = [];
 /** An OPEN that waits. What depends on the time and the order of sending is worked out when it is sent. */
 export interface QueuedOpen {
   readonly request: OpenRequest;
+  /** Held. */
   readonly payload: BytesPayload | undefined;
   /** Credit for the responses, above the initial one. */
   readonly messages: number;
@@ -25,6 +26,7 @@ export interface QueuedOpen {
 interface Fragmented {
   /** Whether what is left counts as a response that waits. */
   readonly isResponse: boolean;
+  /** Held. */
   readonly payload: BytesPayload;
   start: number;
   readonly flags: number;
@@ -35,6 +37,7 @@ interface PendingEnd {
   readonly flags: number;
   readonly status: Uint8Array | undefined;
   readonly trailer: readonly WireMetadata[];
+  /** Held. */
   readonly payload: BytesPayload | undefined;
 }
 
@@ -133,26 +136,45 @@ export class Stream {
    */
   trySend(payload: Payload, flags: number, keyId: number, seq: number, lost: number): boolean {
     if (!this.canSend) return this.#refuse(true);
-    const session = this.session;
-    const whole = session.fit(payload);
-    let size: number;
-    if (whole instanceof BytesPayload && whole.maxBytes > session.maxInlineBytes) {
-      const first = new BytesPayload(whole.bytes, whole.start, whole.start + session.maxInlineBytes);
-      if (!session.output.data(this.id, Flag.MORE, keyId, seq, lost, first)) return this.#refuse(true);
-      this.sendRest(whole, first.end, flags);
-      size = whole.maxBytes;
-    } else {
-      if (!session.output.data(this.id, flags, keyId, seq, lost, whole)) return this.#refuse(true);
-      size = session.output.payloadBytes;
-    }
+    const { session } = this;
+    if (payload.maxBytes > session.maxDirectBytes) return this.#sendLarge(payload, flags, keyId, seq, lost);
+    if (!session.output.data(this.id, flags, keyId, seq, lost, payload)) return this.#refuse(true);
     this.sendMessages--;
-    this.sendBytes -= size;
+    this.sendBytes -= session.output.payloadBytes;
+    return true;
+  }
+
+  #sendLarge(payload: Payload, flags: number, keyId: number, seq: number, lost: number): boolean {
+    const { session } = this;
+    // Asked first: a message that is encoded and then refused is encoded once more.
+    if (!session.output.hasRoom()) return this.#refuse(true);
+    const whole = session.keep(payload);
+    const isSent = this.#sendKept(whole, flags, keyId, seq, lost);
+    whole.drop();
+    if (!isSent) return this.#refuse(true);
+    this.sendMessages--;
+    this.sendBytes -= whole.maxBytes;
+    return true;
+  }
+
+  /** Sends a message in a block, in one frame or, for now, its first part. */
+  #sendKept(whole: BytesPayload, flags: number, keyId: number, seq: number, lost: number): boolean {
+    const { session } = this;
+    const { output, maxInlineBytes } = session;
+    if (session.isInBlock(whole)) {
+      if (output.dataInBlock(this.id, flags, keyId, seq, lost, whole)) return true;
+      if (output.isFull) return false;
+    }
+    if (whole.maxBytes <= maxInlineBytes) return output.data(this.id, flags, keyId, seq, lost, whole);
+    const first = whole.part(whole.start, whole.start + maxInlineBytes);
+    if (!output.data(this.id, Flag.MORE, keyId, seq, lost, first)) return false;
+    this.sendRest(whole, first.end, flags);
     return true;
   }
 
   /** Continues with the rest of a message whose first part has been committed. */
   sendRest(payload: BytesPayload, start: number, flags: number, isResponse = false): void {
-    this.#fragmented = { payload, start, flags, isResponse };
+    this.#fragmented = { payload: payload.hold(), start, flags, isResponse };
     this.session.wait(this);
   }
 
@@ -211,20 +233,23 @@ export class Stream {
       this.finished = true;
       return;
     }
-    const fitting = payload === undefined ? undefined : session.fit(payload);
-    const isInline = fitting === undefined || fitting.maxBytes <= session.maxInlineBytes;
-    if (isInline && this.#pendingHeaders === undefined && this.#fragmented === undefined) {
-      const hasCredit = fitting === undefined || (this.sendMessages > 0 && this.sendBytes > 0);
-      if (hasCredit && session.output.end(this.id, flags, status, trailer, fitting)) {
-        this.finished = true;
-        session.forget(this);
-        return;
-      }
+    const isDirect = payload === undefined || payload.maxBytes <= session.maxDirectBytes;
+    const hasCredit = payload === undefined || (this.sendMessages > 0 && this.sendBytes > 0);
+    const isNext = hasCredit && this.#pendingHeaders === undefined && this.#fragmented === undefined;
+    if (isDirect && isNext && session.output.end(this.id, flags, status, trailer, payload)) {
+      this.finished = true;
+      session.forget(this);
+      return;
     }
-    const kept = fitting === undefined ? undefined : detach(fitting);
-    if (kept !== undefined) session.checkMessageBytes(kept.maxBytes);
+    const kept = payload === undefined ? undefined : session.keep(payload);
     this.finished = true;
-    this.#pendingEnd = { flags, status, trailer, payload: kept };
+    const pending = { flags, status, trailer, payload: kept };
+    if (!isDirect && isNext && this.#sendEnd(pending)) {
+      kept?.drop();
+      session.forget(this);
+      return;
+    }
+    this.#pendingEnd = pending;
     if (kept !== undefined) session.addPendingResponse(kept.maxBytes);
     session.wait(this);
   }
@@ -278,7 +303,7 @@ export class Stream {
 
   /** Caller: puts CANCEL on its way and drops what was not sent. */
   sendCancel(reason: IpcError): void {
-    this.#fragmented = undefined;
+    this.#dropFragmented();
     const status = statusOf(reason, this.session.peerHeaderBytes);
     if (!this.session.output.cancel(this.id, status)) {
       this.#pendingCancel = status;
@@ -293,8 +318,15 @@ export class Stream {
     const { flags, trailer, payload } = pending;
     const status = pending.status ?? statusOf(reason, this.session.peerHeaderBytes);
     this.#pendingEnd = { flags, status, trailer, payload: undefined };
-    if (payload !== undefined) this.session.addPendingResponse(-payload.maxBytes);
+    this.#dropResponse(payload);
     this.session.wait(this);
+  }
+
+  /** A response that waited does so no longer. */
+  #dropResponse(payload: BytesPayload | undefined): void {
+    if (payload === undefined) return;
+    payload.drop();
+    this.session.addPendingResponse(-payload.maxBytes);
   }
 
   /** Caller: the OPEN that waited has left. */
@@ -305,9 +337,11 @@ export class Stream {
   /** Gives back what the stream held. */
   clear(): void {
     this.#window?.release();
-    const payload = this.#pendingEnd?.payload;
-    if (payload !== undefined) this.session.addPendingResponse(-payload.maxBytes);
+    this.queuedOpen?.payload?.drop();
+    this.queuedOpen = undefined;
+    const pending = this.#pendingEnd;
     this.#pendingEnd = undefined;
+    this.#dropResponse(pending?.payload);
     this.#dropFragmented();
     this.#pendingHeaders = undefined;
     this.#pendingCancel = undefined;
@@ -336,12 +370,12 @@ export class Stream {
   #resumeFragment(fragmented: Fragmented): boolean {
     const { payload, start, flags } = fragmented;
     const end = Math.min(payload.end, start + this.session.maxInlineBytes);
-    const part = new BytesPayload(payload.bytes, start, end);
     const partFlags = end < payload.end ? Flag.MORE : flags;
-    if (!this.session.output.data(this.id, partFlags, 0, 0, 0, part)) return false;
+    if (!this.session.output.data(this.id, partFlags, 0, 0, 0, payload.part(start, end))) return false;
     fragmented.start = end;
     if (end === payload.end) {
       this.#fragmented = undefined;
+      payload.drop();
       if (this.isOneWay) this.session.opener.oneWaySent(this);
     }
     if (end < payload.end || this.#pendingEnd !== undefined) this.session.wait(this);
@@ -352,28 +386,44 @@ export class Stream {
   #resumeEnd(pending: PendingEnd): boolean {
     const { payload } = pending;
     if (payload !== undefined && (this.sendMessages < 1 || this.sendBytes <= 0)) return true;
-    const session = this.session;
-    if (payload !== undefined && payload.maxBytes > session.maxInlineBytes) {
-      const first = new BytesPayload(payload.bytes, payload.start, payload.start + session.maxInlineBytes);
-      if (!session.output.data(this.id, Flag.MORE, 0, 0, 0, first)) return false;
-      this.sendMessages--;
-      this.sendBytes -= payload.maxBytes;
-      this.#pendingEnd = { ...pending, payload: undefined };
-      this.sendRest(payload, first.end, 0, true);
-      session.addPendingResponse(-first.maxBytes);
+    const { session } = this;
+    const { output, maxInlineBytes } = session;
+    if (this.#sendEnd(pending)) {
+      this.#pendingEnd = undefined;
+      this.#dropResponse(payload);
+      session.forget(this);
       return true;
     }
-    if (!session.output.end(this.id, pending.flags, pending.status, pending.trailer, payload)) return false;
-    if (payload !== undefined) session.addPendingResponse(-payload.maxBytes);
-    this.#pendingEnd = undefined;
-    session.forget(this);
+    if (payload === undefined || output.isFull || payload.maxBytes <= maxInlineBytes) return false;
+    const first = payload.part(payload.start, payload.start + maxInlineBytes);
+    if (!output.data(this.id, Flag.MORE, 0, 0, 0, first)) return false;
+    this.sendMessages--;
+    this.sendBytes -= payload.maxBytes;
+    this.#pendingEnd = { ...pending, payload: undefined };
+    this.sendRest(payload, first.end, 0, true);
+    payload.drop();
+    session.addPendingResponse(-first.maxBytes);
     return true;
+  }
+
+  /** Sends an END whole: with its message in a block, or in the frame where it fits one. */
+  #sendEnd({ flags, status, trailer, payload }: PendingEnd): boolean {
+    const { session } = this;
+    const { output } = session;
+    if (payload !== undefined && session.isInBlock(payload)) {
+      if (output.endInBlock(this.id, flags, status, trailer, payload)) return true;
+      if (output.isFull) return false;
+    }
+    const isInline = payload === undefined || payload.maxBytes <= session.maxInlineBytes;
+    return isInline && output.end(this.id, flags, status, trailer, payload);
   }
 
   #dropFragmented(): void {
     const rest = this.#fragmented;
+    if (rest === undefined) return;
     this.#fragmented = undefined;
-    if (rest?.isResponse === true) this.session.addPendingResponse(rest.start - rest.payload.end);
+    rest.payload.drop();
+    if (rest.isResponse) this.session.addPendingResponse(rest.start - rest.payload.end);
   }
 
   #ensureWindow(): ReceiveWindow {

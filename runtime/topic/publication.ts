@@ -13,7 +13,7 @@ export interface KeyState {
   readonly history: PendingPublication[];
 }
 
-/** A publication that waits for a subscriber. Encoded once, shared by all. */
+/** A publication that waits for a subscriber. Encoded once, shared by all; each list that it is in holds the payload. */
 export interface PendingPublication {
   readonly key: KeyState;
   readonly seq: number;

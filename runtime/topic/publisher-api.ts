@@ -1,4 +1,4 @@
-import type { KeyedPublisher, PublishOptions, UnkeyedPublisher } from "../api.js";
+import type { FieldLoanOptions, KeyedPublisher, PublishOptions, UnkeyedPublisher } from "../api.js";
 import type { AnyTopic } from "../definition.js";
 import type { TopicPublisher } from "./publisher.js";
 
@@ -21,6 +21,8 @@ export function publisherApi(
         publish: (key: unknown, message: unknown) => publisher.publish(key, message),
         publishWhenReady: (key: unknown, message: unknown, options?: PublishOptions) =>
           publisher.publishWhenReady(key, message, options),
+        loan: (key: unknown, maxBytes: number, options?: FieldLoanOptions<string>) =>
+          publisher.loan(key, maxBytes, options),
       },
       Object.getOwnPropertyDescriptors(shared),
     ) as KeyedPublisher<unknown, unknown>;
@@ -30,6 +32,8 @@ export function publisherApi(
       publish: (message: unknown) => publisher.publish(undefined, message),
       publishWhenReady: (message: unknown, options?: PublishOptions) =>
         publisher.publishWhenReady(undefined, message, options),
+      loan: (maxBytes: number, options?: FieldLoanOptions<string>) =>
+        publisher.loan(undefined, maxBytes, options),
     },
     Object.getOwnPropertyDescriptors(shared),
   ) as UnkeyedPublisher<unknown>;

@@ -1,4 +1,5 @@
-import type { PublishOptions, PublishResult, ReadyOptions } from "../api.js";
+import type { BlockStore } from "../../transports/transport.js";
+import type { FieldLoanOptions, PublishOptions, PublishResult, ReadyOptions } from "../api.js";
 import { abortError } from "../client-call.js";
 import type { Connection } from "../connection.js";
 import type { AnyTopic, TopicRules } from "../definition.js";
@@ -6,9 +7,11 @@ import { IpcError, isIpcError } from "../error.js";
 import type { Host } from "../host.js";
 import type { Limits } from "../limits.js";
 import type { Served } from "../services.js";
-import { BytesPayload, detach, MessagePayload } from "../session/payload.js";
+import { BytesPayload, keep, MessagePayload, type Payload } from "../session/payload.js";
 import type { Stream } from "../session/stream.js";
+import { undecodable } from "../undecodable.js";
 import { MAX_KEY_BYTES } from "../wire/kinds.js";
+import { type EitherLoan, makeLoan } from "./loan.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 import { Subscriber, type SubscriberOwner } from "./subscriber.js";
 import { type KeyIdentity, keyIdentity, matchesFilter } from "./topic-key.js";
@@ -19,8 +22,16 @@ export interface PublisherHome {
   readonly host: Host;
   readonly limits: Limits;
   readonly drainTimeoutMs: number;
+  /** Where large publications are stored while nobody has subscribed. */
+  readonly blocks?: BlockStore | undefined;
   /** Nobody can subscribe to it any more. */
   onClosed(fullName: string): void;
+}
+
+/** A publication that waits for room. */
+interface Intent {
+  readonly key: unknown;
+  readonly publish: () => PublishResult;
 }
 
 const NO_FIELDS: readonly string[] = [];
@@ -36,6 +47,10 @@ export class TopicPublisher implements Served, SubscriberOwner {
   readonly #waitingForSubscribers: Waiters;
   readonly #waitingForRoom: Waiters;
   readonly #message = new MessagePayload();
+  /** Neither published nor released. */
+  readonly #loans = new Set<EitherLoan>();
+  /** Where large publications are stored. */
+  #store: BlockStore | undefined;
   #waitingPublications = 0;
   #lastPublication: Promise<unknown> | undefined;
   #closing: Promise<void> | undefined;
@@ -44,6 +59,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   constructor(topic: AnyTopic, home: PublisherHome) {
     this.#topic = topic;
     this.#home = home;
+    this.#store = home.blocks;
     this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;
     this.#waitingForSubscribers = new Waiters(home.host);
     this.#waitingForRoom = new Waiters(home.host);
@@ -79,30 +95,39 @@ export class TopicPublisher implements Served, SubscriberOwner {
     this.#checkOpen();
     const state = this.#keyState(key);
     this.#encode(message);
+    return this.#publish(state, this.#message);
+  }
+
+  /** Publishes what is encoded, or is encoded now. A payload that others hold, its caller drops. */
+  #publish(state: KeyState, payload: Payload): PublishResult {
     const seq = state.seq + 1;
     const { history } = this.rules;
     // Encoded apart from a link's memory only where that is needed: for history, for a queue, or for several links.
-    let encoded = history > 0 || this.#subscribers.size > 1 ? detach(this.#message) : undefined;
+    let kept = history > 0 || this.#subscribers.size > 1 ? keep(payload, this.#store) : undefined;
     state.seq = seq;
-    if (encoded !== undefined && history > 0) {
-      state.history.push({ key: state, seq, payload: encoded });
-      if (state.history.length > history) state.history.shift();
+    if (kept !== undefined && history > 0) {
+      state.history.push({ key: state, seq, payload: kept.hold() });
+      if (state.history.length > history) state.history.shift()!.payload.drop();
     }
     let matched = 0;
     let sent = 0;
     let queued = 0;
     let dropped = 0;
-    for (const subscriber of this.#subscribers) {
-      if (!this.#isFor(subscriber, state)) continue;
-      matched++;
-      if (subscriber.sendNow(state, seq, encoded ?? this.#message)) {
-        sent++;
-        continue;
+    try {
+      for (const subscriber of this.#subscribers) {
+        if (!this.#isFor(subscriber, state)) continue;
+        matched++;
+        if (subscriber.sendNow(state, seq, kept ?? payload)) {
+          sent++;
+          continue;
+        }
+        kept ??= keep(payload, this.#store);
+        const outcome = subscriber.enqueue({ key: state, seq, payload: kept });
+        if (outcome !== "dropped") queued++;
+        if (outcome !== "queued") dropped++;
       }
-      encoded ??= detach(this.#message);
-      const outcome = subscriber.enqueue({ key: state, seq, payload: encoded });
-      if (outcome !== "dropped") queued++;
-      if (outcome !== "queued") dropped++;
+    } finally {
+      kept?.drop();
     }
     return { seq, matched, sent, queued, dropped };
   }
@@ -110,9 +135,34 @@ export class TopicPublisher implements Served, SubscriberOwner {
   async publishWhenReady(key: unknown, message: unknown, options?: PublishOptions): Promise<PublishResult> {
     if (options?.signal?.aborted === true) throw abortError(options.signal);
     if (this.#waitingPublications === 0 && this.#hasRoomFor(key)) return this.publish(key, message);
+    return this.#publishInTurn({ key, publish: () => this.publish(key, message) }, options);
+  }
+
+  /** As `KeyedPublisher.loan`. */
+  loan(key: unknown, maxBytes: number, options: FieldLoanOptions<string> | undefined): EitherLoan {
+    this.#checkOpen();
+    const { response: codec, fullName } = this.#topic;
+    const state = this.#keyState(key);
+    const { maxMessageBytes } = this.#home.limits;
+    const request = { codec, fullName, maxBytes, options, maxMessageBytes, store: this.#store };
+    const loan = makeLoan(request, {
+      publish: (payload) => this.#publish(state, payload),
+      whenReady: async (publish, bounds) => {
+        if (bounds?.signal?.aborted === true) throw abortError(bounds.signal);
+        if (this.#waitingPublications === 0 && this.#hasRoomFor(state.key)) return publish();
+        return this.#publishInTurn({ key: state.key, publish }, bounds);
+      },
+      onOver: (over) => this.#loans.delete(over),
+    });
+    this.#loans.add(loan);
+    return loan;
+  }
+
+  /** Publishes after those who wait already, when there is room. */
+  async #publishInTurn(intent: Intent, options: PublishOptions | undefined): Promise<PublishResult> {
     this.#waitingPublications++;
     const before = this.#lastPublication;
-    const publication = this.#publishLater(before, key, message, options);
+    const publication = this.#publishLater(before, intent, options);
     // One that gives up while another one is before it does not let those behind it pass that one. Without the outcomes:
     // each would hold all before it.
     this.#lastPublication = Promise.allSettled([before, publication]).then(() => undefined);
@@ -135,11 +185,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   onFilter(subscriber: Subscriber, bytes: Uint8Array, start: number, end: number): void {
+    const { request } = this.#topic;
     try {
-      subscriber.filter = this.#topic.request.decode(bytes, start, end, false);
+      subscriber.filter = request.decode(bytes, start, end, false, this.#home.limits.maxNesting);
     } catch (cause) {
-      const text = `the filter is no valid ${this.#topic.request.typeName}`;
-      subscriber.refuse(new IpcError("INVALID_ARGUMENT", text, { cause }));
+      subscriber.refuse(undecodable("the filter", request.typeName, "INVALID_ARGUMENT", cause));
       return;
     }
     if (this.#closing !== undefined) {
@@ -147,6 +197,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
       return;
     }
     this.#subscribers.add(subscriber);
+    this.#chooseStore(subscriber);
     const history: PendingPublication[] = [];
     for (const state of this.#keys.values()) {
       if (state.history.length === 0 || !this.#isFor(subscriber, state)) continue;
@@ -162,14 +213,14 @@ export class TopicPublisher implements Served, SubscriberOwner {
 
   onGone(subscriber: Subscriber): void {
     this.#subscribers.delete(subscriber);
+    this.#chooseStore(subscriber);
     this.#waitingForRoom.check();
     if (this.#subscribers.size === 0) this.#onEmpty?.();
   }
 
   async #publishLater(
     before: Promise<unknown> | undefined,
-    key: unknown,
-    message: unknown,
+    intent: Intent,
     options: PublishOptions | undefined,
   ): Promise<PublishResult> {
     const { host } = this.#home;
@@ -190,7 +241,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     const leftMs = endMs - host.now();
     if (leftMs <= 0) throw this.#timedOut(timeoutMs);
     const waited = await this.#waitingForRoom.until(
-      () => this.#closing !== undefined || this.#hasRoomFor(key),
+      () => this.#closing !== undefined || this.#hasRoomFor(intent.key),
       {
         signal,
         timeoutMs: Math.min(blockTimeoutMs, leftMs),
@@ -200,12 +251,12 @@ export class TopicPublisher implements Served, SubscriberOwner {
     if (waited === "timeout") {
       if (leftMs < blockTimeoutMs) throw this.#timedOut(timeoutMs);
       // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads.
-      const state = this.#keyState(key);
+      const state = this.#keyState(intent.key);
       for (const subscriber of this.#subscribers) {
         if (!subscriber.hasRoom && this.#isFor(subscriber, state)) subscriber.isLagging = true;
       }
     }
-    return this.publish(key, message);
+    return intent.publish();
   }
 
   #timedOut(timeoutMs: number): IpcError {
@@ -216,6 +267,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
   async #close(): Promise<void> {
     const { fullName } = this.#topic;
     this.#home.onClosed(fullName);
+    // Nobody joins any more. Those who are about to get it hold it themselves.
+    for (const { history } of this.#keys.values()) {
+      for (const { payload } of history.splice(0)) payload.drop();
+    }
+    for (const loan of this.#loans) loan.release();
     this.#waitingForRoom.check();
     this.#waitingForSubscribers.fail(new IpcError("CANCELLED", `the publisher of ${fullName} is closed`));
     if (this.#subscribers.size === 0) return;
@@ -230,6 +286,24 @@ export class TopicPublisher implements Served, SubscriberOwner {
       };
       for (const subscriber of [...this.#subscribers]) subscriber.end("well");
     });
+  }
+
+  /**
+   * A subscriber came or went. Publications are stored where links can send them from: in the endpoint's own store, unless
+   * no subscriber's link is of its transport and some are of another one that has a store.
+   */
+  #chooseStore({ blocks }: Subscriber): void {
+    const preferred = this.#home.blocks;
+    if (blocks === undefined) return;
+    let chosen: BlockStore | undefined;
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.blocks === preferred) {
+        chosen = preferred;
+        break;
+      }
+      chosen ??= subscriber.blocks;
+    }
+    this.#store = chosen ?? preferred;
   }
 
   #checkOpen(): void {
@@ -248,7 +322,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     const limit = this.#home.limits.maxMessageBytes;
     if (this.#message.maxBytes > limit) {
-      const size = detach(this.#message).maxBytes;
+      const size = keep(this.#message, undefined).maxBytes;
       if (size <= limit) return;
       const text = `a publication of ${size} bytes is above the limit of ${limit} bytes (maxMessageBytes)`;
       throw new IpcError("RESOURCE_EXHAUSTED", text);
@@ -286,7 +360,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     let encoded: BytesPayload;
     try {
-      encoded = detach(this.#message.set(request, key));
+      encoded = keep(this.#message.set(request, key), undefined);
     } catch (cause) {
       const text = `a key of ${fullName} could not be encoded as ${request.typeName}`;
       throw new IpcError("INVALID_ARGUMENT", text, { cause });

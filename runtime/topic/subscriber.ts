@@ -1,5 +1,6 @@
 import { IpcError, isIpcError } from "../error.js";
 import type { TopicRules } from "../definition.js";
+import type { BlockStore } from "../../transports/transport.js";
 import type { Payload } from "../session/payload.js";
 import { NO_METADATA, type Stream } from "../session/stream.js";
 import type { StreamReceiver } from "../session/stream-receiver.js";
@@ -55,12 +56,17 @@ export class Subscriber implements StreamReceiver {
     return this.#queue.length < this.#owner.rules.depth;
   }
 
+  /** The blocks that its link sends without copying. */
+  get blocks(): BlockStore | undefined {
+    return this.#stream.session.link.blocks;
+  }
+
   /** Confirms the subscription, and sends what the history holds for it. */
   begin(history: readonly PendingPublication[]): void {
     this.#stream.sendHeaders(NO_METADATA);
     for (const publication of history) {
       if (this.#isTooLarge(publication)) this.#countLost(publication.key, publication.seq);
-      else this.#snapshot.push(publication);
+      else push(this.#snapshot, publication);
       this.#progress(publication.key, publication.seq);
     }
     this.onSendable();
@@ -87,14 +93,15 @@ export class Subscriber implements StreamReceiver {
     }
     this.#progress(publication.key, publication.seq);
     if (this.hasRoom) {
-      this.#queue.push(publication);
+      push(this.#queue, publication);
       return "queued";
     }
     switch (this.#owner.rules.overflow) {
       case "dropOldest": {
-        const oldest = this.#queue.shift()!;
+        const oldest = this.#queue.peek()!;
         this.#countLost(oldest.key, oldest.seq);
-        this.#queue.push(publication);
+        shift(this.#queue);
+        push(this.#queue, publication);
         return "queuedDroppingOldest";
       }
       case "disconnect": {
@@ -121,8 +128,9 @@ export class Subscriber implements StreamReceiver {
     this.#isEnding = how;
     if (how !== "well") {
       for (const queue of [this.#snapshot, this.#queue]) {
-        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
           this.#countLost(next.key, next.seq);
+          shift(queue);
         }
       }
       // It receives nothing from now on, though its losses and its end may still wait for the link.
@@ -178,13 +186,14 @@ export class Subscriber implements StreamReceiver {
   #leave(): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    for (const queue of [this.#snapshot, this.#queue]) while (queue.length > 0) shift(queue);
     this.#owner.onGone(this);
   }
 
   #sendQueue(queue: Fifo<PendingPublication>): boolean {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
       if (!this.#send(next.key, next.seq, next.payload)) return false;
-      queue.shift();
+      shift(queue);
     }
     return true;
   }
@@ -235,4 +244,14 @@ export class Subscriber implements StreamReceiver {
   #isTooLarge(publication: PendingPublication): boolean {
     return publication.payload.maxBytes > this.#stream.session.peer!.limits.maxMessageBytes;
   }
+}
+
+function push(queue: Fifo<PendingPublication>, publication: PendingPublication): void {
+  publication.payload.hold();
+  queue.push(publication);
+}
+
+/** Takes the oldest out of the queue, for good. */
+function shift(queue: Fifo<PendingPublication>): void {
+  queue.shift()?.payload.drop();
 }

@@ -29,6 +29,8 @@ export class FrameHead {
   /** The payload is `bytes[payloadStart, payloadEnd)`; -1: absent. */
   payloadStart = -1;
   payloadEnd = -1;
+  /** The payload's size, wherever it is; -1: absent. */
+  payloadBytes = -1;
 
   /** The method's name. */
   method(): string {
@@ -60,6 +62,7 @@ export function readFrameHead(head: FrameHead, bytes: Uint8Array, start: number,
   head.metadataBytes = 0;
   head.payloadStart = -1;
   head.payloadEnd = -1;
+  head.payloadBytes = -1;
   reader.reset(bytes, start, end);
   while (reader.next()) readField(head);
 }
@@ -118,6 +121,7 @@ function readField(head: FrameHead): void {
       reader.delimited();
       head.payloadStart = reader.valueStart;
       head.payloadEnd = reader.valueEnd;
+      head.payloadBytes = reader.valueEnd - reader.valueStart;
       return;
     default:
       reader.skip();

@@ -15,6 +15,7 @@ export interface WireLimits {
   readonly oneWayBytes: number;
   readonly maxKeys: number;
   readonly maxMethods: number;
+  readonly maxNesting: number;
 }
 
 /** What a Hello means where it is silent. */
@@ -30,8 +31,10 @@ export const DEFAULT_WIRE_LIMITS: WireLimits = {
   oneWayBytes: 1_048_576,
   maxKeys: 65_536,
   maxMethods: 4_096,
+  maxNesting: 100,
 };
 
+/** In the order of their numbers in protoipc.v1.Limits. */
 const LIMIT_FIELDS = Object.keys(DEFAULT_WIRE_LIMITS) as (keyof WireLimits)[];
 
 /** protoipc.v1.Hello. */

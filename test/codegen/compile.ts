@@ -124,6 +124,7 @@ export async function typeCheck(folder: string): Promise<string[]> {
       rootDir: repository,
       customConditions: ["protoipc-source"],
       noUnusedLocals: true,
+      erasableSyntaxOnly: true,
       allowUnreachableCode: false,
     },
     include: ["**/*"],

@@ -28,6 +28,7 @@ const cases: readonly {
     files: ["kinds.proto", "topics.proto"],
     options: ["target=js+dts", "import_extension=js"],
   },
+  { folder: "dts", files: ["kinds.proto", "topics.proto"], options: ["target=dts", "import_extension=js"] },
   { folder: "commonjs", files: ["topics.proto"], options: ["target=js", "js_import_style=legacy_commonjs"] },
   { folder: "extension-ts", files: ["kinds.proto"], options: ["target=ts", "import_extension=ts"] },
   { folder: "extension-none", files: ["kinds.proto"], options: ["target=ts", "import_extension=none"] },

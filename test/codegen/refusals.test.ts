@@ -110,6 +110,46 @@ describe("options", () => {
     );
   });
 
+  const wrongValues: readonly [option: string, text: string][] = [
+    ["target=tsx", 'target is "tsx", did you mean "ts"?; known values: ts, js, dts, joined with +'],
+    ["target=js+d.ts", 'target is "d.ts", did you mean "dts"?; known values: ts, js, dts, joined with +'],
+    ["target", 'target is ""; known values: ts, js, dts, joined with +'],
+    [
+      "import_extension=mjs",
+      'import_extension is "mjs", did you mean "js"?; known values: none, js, ts, .js, .ts',
+    ],
+    ["js_import_style=commonjs", 'js_import_style is "commonjs"; known values: module, legacy_commonjs'],
+    ["keep_empty_files=yes", 'keep_empty_files is "yes"; known values: true, false, 1, 0'],
+    ["ts_nocheck=ture", 'ts_nocheck is "ture", did you mean "true"?; known values: true, false, 1, 0'],
+    ["elide_plugin_version=2", 'elide_plugin_version is "2"; known values: true, false, 1, 0'],
+  ];
+  test.each(wrongValues)(
+    "the value in %s is named, and those that there are",
+    { timeout },
+    async (option, text) => {
+      const { exitCode, stderr } = await kinds("messages=protobuf-es", option);
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toContain(`protoc-gen-protoipc: invalid option "${option}": ${text}\n`);
+    },
+  );
+
+  test("every value that there is is taken", { timeout }, async () => {
+    const values = [
+      ...["ts", "js", "dts", "js+dts", "ts+js+dts"].map((value) => `target=${value}`),
+      ...["none", "js", "ts", ".js", ".ts", ""].map((value) => `import_extension=${value}`),
+      ...["module", "legacy_commonjs"].map((value) => `js_import_style=${value}`),
+      ...["true", "false", "1", "0"].flatMap((value) => [
+        `keep_empty_files=${value}`,
+        `ts_nocheck=${value}`,
+        `elide_plugin_version=${value}`,
+      ]),
+    ];
+    // Of an option that is given again the last value counts, and each is read.
+    const { exitCode, stderr } = await kinds(...values);
+    expect(stderr).toBe("");
+    expect(exitCode).toBe(0);
+  });
+
   test("messages=protobuf-es is the default", { timeout }, async () => {
     const { exitCode } = await kinds("messages=protobuf-es");
     expect(exitCode).toBe(0);

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { Echo, type EchoClient, type EchoHandlers } from "../../gen/test/v1/echo_protoipc.js";
-import { type Endpoint, type OpenOptions, open, type Peer } from "../../index.js";
+import { type BlockingCalls, type Endpoint, type OpenOptions, open, type Peer } from "../../index.js";
 import { echoHandlers } from "./echo-handlers.js";
 
 /** The transports that every test of sessions runs on. */
-export type TransportName = "memory" | "unix";
+export type TransportName = "memory" | "unix" | "shm";
 
 export interface PairOptions {
   readonly handlers?: Partial<EchoHandlers> | undefined;
@@ -20,7 +20,7 @@ export interface Pair {
   readonly server: Endpoint;
   readonly address: string;
   readonly client: Endpoint;
-  readonly echo: EchoClient;
+  readonly echo: EchoClient & BlockingCalls<EchoClient>;
   /** The server, as the client sees it. */
   readonly serverPeer: Peer;
   /** The client, as the server sees it. */
@@ -30,6 +30,10 @@ export interface Pair {
 /** Where tests open their endpoints; each is closed after its test. */
 export interface World {
   readonly transport: TransportName;
+  /** What comes in a block can be borrowed, so that nothing is copied. */
+  readonly canBorrow: boolean;
+  /** A thread can be blocked on a link. */
+  readonly canBlock: boolean;
   /** An address that nobody listens on, another one each time. */
   newAddress(): string;
   /** A path of the transport's own, another one each time. */
@@ -41,7 +45,7 @@ export interface World {
 }
 
 /** Made once per test file, outside of its tests. */
-export function makeWorld(transport: TransportName): World {
+export function makeWorld(transport: TransportName, canBorrow: boolean = transport !== "unix"): World {
   const opened: Endpoint[] = [];
   let names = 0;
   let folder = "";
@@ -60,6 +64,8 @@ export function makeWorld(transport: TransportName): World {
 
   const world: World = {
     transport,
+    canBorrow,
+    canBlock: transport === "shm",
     newAddress: () => `${transport}:test-${names++}`,
     newPath: () => join(folder, `path-${names++}`),
     async open(options = {}) {

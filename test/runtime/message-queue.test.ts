@@ -58,6 +58,25 @@ describe("MessageQueue", () => {
     expect((await queue.next()).done).toBe(true);
   });
 
+  it("can be asked without waiting", async () => {
+    const { queue, taken } = makeQueue<string>();
+    expect(queue.poll()).toBeUndefined();
+    queue.push("a", 1);
+    expect(queue.poll()).toEqual({ done: false, value: "a" });
+    expect(taken).toEqual([1]);
+    const asked = queue.next();
+    expect(queue.isAwaited).toBe(true);
+    queue.push("b", 2);
+    expect(queue.poll()).toBeUndefined();
+    expect((await asked).value).toBe("b");
+    expect(queue.isAwaited).toBe(false);
+    queue.push("c", 3);
+    queue.end(new Error("over"));
+    expect(queue.poll()?.value).toBe("c");
+    expect(() => queue.poll()).toThrow("over");
+    expect(queue.poll()).toEqual({ done: true, value: undefined });
+  });
+
   it("rejects those who wait when it ends with an error", async () => {
     const { queue } = makeQueue<string>();
     const first = queue.next();

@@ -13,6 +13,7 @@ describe("checkOpenOptions", () => {
       serverInterceptors: [],
       drainTimeoutMs: 0,
       domain: "d",
+      waiting: "event",
     });
     checkOpenOptions({ drainTimeoutMs: Number.POSITIVE_INFINITY });
   });
@@ -22,8 +23,12 @@ describe("checkOpenOptions", () => {
     expect(() => checkOpenOptions(misspelt)).toThrow(
       new TypeError(
         'open has no option "nmae"; it has: name, listen, limits, clientInterceptors, serverInterceptors, ' +
-          "drainTimeoutMs, domain",
+          "drainTimeoutMs, domain, waiting",
       ),
+    );
+    const waiting: object = { waiting: "often" };
+    expect(() => checkOpenOptions(waiting)).toThrow(
+      new TypeError('waiting is "often"; it must be one of: adaptive, event, spin'),
     );
     for (const drainTimeoutMs of [-1, Number.NaN]) {
       expect(() => checkOpenOptions({ drainTimeoutMs })).toThrow(`drainTimeoutMs is ${drainTimeoutMs}`);

@@ -1,6 +1,10 @@
 import { RecordReader } from "../../runtime/wire/record-reader.js";
 import { RecordWriter } from "../../runtime/wire/record-writer.js";
+import { varintSize, writeVarint } from "../../runtime/wire/varint.js";
+import { ArrivedBlock } from "../../transports/memory/arrived-block.js";
+import type { MemoryBlocks } from "../../transports/memory/memory-blocks.js";
 import type {
+  Block,
   Link,
   LinkEnd,
   LinkInfo,
@@ -41,7 +45,14 @@ export interface LinkObserver {
 /** A run in which one event asks so often for room that there is not would never end. */
 const MAX_REFUSALS = 10_000;
 const CLOSE_TIMEOUT_MS = 1_000;
+const PAYLOAD_TAG = 0x7a;
 const CREDENTIALS: PeerCredentials = { pid: 4_242, uid: 1_000, gid: 1_000, verifiedBy: "process" };
+
+/** The blocks that payloads are sent in, and how many of them the other end of a link may hold. */
+export interface SimBlocks {
+  readonly store: MemoryBlocks;
+  readonly maxHeldBlocks: number;
+}
 
 /** One end of a connection in virtual time, over which real records go behind real length prefixes. */
 export class SimLink implements Link {
@@ -70,6 +81,13 @@ export class SimLink implements Link {
   #isFinished = false;
   #refusals = 0;
   #refusedAtEvent = -1;
+  readonly blocks: MemoryBlocks | undefined;
+  readonly #maxHeldBlocks: number;
+  /** The records that were committed here, and those that were delivered here: they tell which a block belongs to. */
+  #committed = 0;
+  #delivered = 0;
+  #heldByOther = 0;
+  readonly #held = new Set<ArrivedBlock>();
 
   constructor(
     world: World,
@@ -78,6 +96,7 @@ export class SimLink implements Link {
     limits: LinkLimits,
     fragmentBytes: number,
     faults: Faults,
+    blocks: SimBlocks | undefined,
     observer: LinkObserver,
   ) {
     this.info = { transport: "sim", location: `sim:${name}`, reason: "", fragmentBytes };
@@ -85,6 +104,8 @@ export class SimLink implements Link {
     this.#random = random;
     this.#name = name;
     this.#faults = faults;
+    this.blocks = blocks?.store;
+    this.#maxHeldBlocks = blocks?.maxHeldBlocks ?? 0;
     this.#observer = observer;
     this.#reader = new RecordReader(limits.maxRecordBytes, (bytes, start, end) =>
       this.#deliver(bytes, start, end),
@@ -118,8 +139,34 @@ export class SimLink implements Link {
     if (slot !== this.#slot) throw new Violation("commit of a slot that is not the one reserved last");
     this.#slot = undefined;
     if (this.#end !== undefined) return;
+    this.#committed++;
     this.#observer.onCommit(slot.bytes.slice(slot.start, slot.start + usedBytes));
     this.#writer.commit(usedBytes);
+  }
+
+  commitBlock(slot: Slot, usedBytes: number, block: Block, start: number, end: number): boolean {
+    const store = this.blocks;
+    const other = this.#other;
+    if (store === undefined || other === undefined) throw new Violation("a block on a link that has none");
+    if (slot !== this.#slot) throw new Violation("commit of a slot that is not the one reserved last");
+    if (end - start < store.minBytes) throw new Violation(`a block for a payload of ${end - start} bytes`);
+    if (this.#end !== undefined) return true;
+    if (this.#heldByOther >= this.#maxHeldBlocks) return false;
+    this.#slot = undefined;
+    this.#committed++;
+    const head = slot.bytes.subarray(slot.start, slot.start + usedBytes);
+    this.#observer.onCommit(withPayload(head, block.bytes.subarray(start, end)));
+    this.#writer.commit(usedBytes);
+    this.#heldByOther++;
+    store.hold(block);
+    const arrived = new ArrivedBlock(this.#committed, block, start, end, () => {
+      other.#held.delete(arrived);
+      this.#heldByOther--;
+      store.giveBack(block);
+    });
+    other.#held.add(arrived);
+    if (other.#isFinished) arrived.lost();
+    return true;
   }
 
   flush(): void {
@@ -213,8 +260,16 @@ export class SimLink implements Link {
 
   #deliver(bytes: Uint8Array, start: number, end: number): void {
     if (this.#end !== undefined) return;
-    this.#observer.onDeliver(bytes.slice(start, end));
-    this.#receiver?.onRecord(bytes, start, end);
+    const record = ++this.#delivered;
+    const block = [...this.#held].find((held) => held.record === record);
+    if (block === undefined) {
+      this.#observer.onDeliver(bytes.slice(start, end));
+      this.#receiver?.onRecord(bytes, start, end);
+    } else {
+      this.#observer.onDeliver(withPayload(bytes.subarray(start, end), block.copy()));
+      this.#receiver?.onRecord(bytes, start, end, block);
+      block.delivered();
+    }
   }
 
   #settle(end: LinkEnd): void {
@@ -234,6 +289,7 @@ export class SimLink implements Link {
       this.#world.log(`${this.#name} ends: ${end.kind}`);
       this.#observer.onEnd(end);
       this.#receiver?.onClose(end);
+      for (const block of this.#held) block.lost();
       const other = this.#other;
       if (other !== undefined) other.#otherFinished();
     });
@@ -256,4 +312,15 @@ export class SimLink implements Link {
       );
     }
   }
+}
+
+/** The frame as it would be with its payload in it. */
+function withPayload(head: Uint8Array, payload: Uint8Array): Uint8Array {
+  const payloadStart = head.length + 1 + varintSize(payload.length);
+  const frame = new Uint8Array(payloadStart + payload.length);
+  frame.set(head);
+  frame[head.length] = PAYLOAD_TAG;
+  writeVarint(frame, head.length + 1, payload.length);
+  frame.set(payload, payloadStart);
+  return frame;
 }

@@ -1,6 +1,7 @@
 import { Session } from "../../runtime/session/session.js";
+import { MemoryBlocks } from "../../transports/memory/memory-blocks.js";
 import type { LinkLimits, LinkReceiver } from "../../transports/transport.js";
-import { type LinkObserver, SimLink } from "./link.js";
+import { type LinkObserver, type SimBlocks, SimLink } from "./link.js";
 import type { Random } from "./random.js";
 import { drawFaults, type Scenario } from "./scenario.js";
 import type { TopicAccount } from "./topic-account.js";
@@ -18,6 +19,8 @@ export interface Connected {
 /** Every connection of a run, with the rules that its frames are held to. */
 export class Links {
   readonly all: Connected[] = [];
+  /** The blocks that payloads are sent in, where there are any. */
+  readonly blocks: SimBlocks | undefined;
   /** The publisher takes a subscription on; what reaches the subscriber is accounted for in `account`. */
   onJoined: (subscription: object, fullName: string, account: TopicAccount) => void = () => undefined;
   isClosing = false;
@@ -29,6 +32,9 @@ export class Links {
     this.#world = world;
     this.#random = random;
     this.#scenario = scenario;
+    const { blocks } = scenario;
+    if (blocks !== undefined)
+      this.blocks = { store: new MemoryBlocks(blocks), maxHeldBlocks: blocks.maxHeldBlocks };
   }
 
   /** Whether a byte was changed anywhere. */
@@ -82,6 +88,7 @@ export class Links {
         limits,
         fragmentBytes,
         drawFaults(this.#random, faults),
+        this.blocks,
         observe(side),
       );
     const ends: readonly [SimLink, SimLink] = [make(0, dialler), make(1, acceptor)];

@@ -1,5 +1,6 @@
 import { IpcError } from "../../runtime/error.js";
 import { FrameOutput } from "../../runtime/session/frame-output.js";
+import { BytesPayload } from "../../runtime/session/payload.js";
 import { ReceiveWindow } from "../../runtime/session/receive-window.js";
 import { Session } from "../../runtime/session/session.js";
 import { Stream } from "../../runtime/session/stream.js";
@@ -165,6 +166,28 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
     ),
   /** The budget for grants shrinks with every stream. */
   "leak-budget": () => replace(ReceiveWindow.prototype, "release", () => () => undefined),
+  /** Some blocks are never given back. */
+  "leak-block": () => {
+    const isNow = everyNth(50);
+    return replace(
+      BytesPayload.prototype,
+      "drop",
+      (original) =>
+        function (this: BytesPayload) {
+          if (this.block === undefined || !isNow()) original.call(this);
+        },
+    );
+  },
+  /** A block is given back while others still send from it. */
+  "block-given-back-early": () =>
+    replace(
+      BytesPayload.prototype,
+      "hold",
+      () =>
+        function (this: BytesPayload) {
+          return this;
+        },
+    ),
   /** Messages are sent without credit. */
   "ignore-credit": () =>
     replace(
@@ -189,6 +212,8 @@ export type MutantName =
   | "ignore-cancel"
   | "early-maybe-executed"
   | "leak-budget"
+  | "leak-block"
+  | "block-given-back-early"
   | "ignore-credit";
 
 export function isMutant(name: string): name is MutantName {

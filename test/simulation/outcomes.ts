@@ -129,6 +129,8 @@ export function checkResidue(run: Run): void {
   for (const { sessions } of links.all) {
     for (const session of sessions) checkSession(run, session);
   }
+  const blocks = links.blocks?.store.blocksInUse ?? 0;
+  if (blocks > 0) world.report(`${blocks} blocks were never given back`);
 }
 
 function checkSession(run: Run, session: Run["links"]["all"][number]["sessions"][number]): void {

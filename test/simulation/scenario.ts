@@ -27,6 +27,10 @@ export interface Scenario {
   /** When an endpoint closes while others work: the server, or the first client. */
   readonly earlyClose: { readonly who: "server" | "client"; readonly atMs: number } | undefined;
   readonly drainTimeoutMs: number;
+  /** Large payloads go in blocks, while there is room for them and the other end does not hold too many. */
+  readonly blocks:
+    | { readonly minBytes: number; readonly maxBytes: number; readonly maxHeldBlocks: number }
+    | undefined;
 }
 
 export type CallKind = "say" | "count" | "sum" | "chat" | "note";
@@ -98,6 +102,13 @@ export function drawScenario(random: Random): Scenario {
       ? { who: random.pick(["server", "client"]), atMs: random.int(1, 400) }
       : undefined,
     drainTimeoutMs: random.pick([50, 1_000, 5_000]),
+    blocks: random.chance(0.5)
+      ? undefined
+      : {
+          minBytes: random.pick([1, 40, 500]),
+          maxBytes: random.pick([100, 5_000, 1_000_000]),
+          maxHeldBlocks: random.pick([1, 3, 1_000]),
+        },
   };
 }
 

@@ -80,7 +80,9 @@ export async function simulate(seed: number, keepsTrace = false): Promise<Outcom
 async function prepare(world: World, random: Random): Promise<Run> {
   const scenario = drawScenario(random.fork());
   const links = new Links(world, random.fork(), scenario);
-  const transport = simTransport(world, (path, dialler, acceptor) => links.make(path, dialler, acceptor));
+  const transport = simTransport(world, links.blocks?.store, (path, dialler, acceptor) =>
+    links.make(path, dialler, acceptor),
+  );
   const calls = drawCalls(random.fork(), scenario);
   const byId = new Map(calls.map((call) => [call.id, call]));
   const running = new Set<Running>();

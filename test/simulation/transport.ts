@@ -1,4 +1,10 @@
-import { type Link, type LinkLimits, type Transport, TransportError } from "../../transports/transport.js";
+import {
+  type BlockStore,
+  type Link,
+  type LinkLimits,
+  type Transport,
+  TransportError,
+} from "../../transports/transport.js";
 import type { World } from "./world.js";
 
 /** Makes the two ends of a link, the dialler's first. */
@@ -10,10 +16,11 @@ interface Listening {
 }
 
 /** The transport of one world: its places are paths, and exist in the world alone. */
-export function simTransport(world: World, makePair: MakePair): Transport {
+export function simTransport(world: World, blocks: BlockStore | undefined, makePair: MakePair): Transport {
   const listeners = new Map<string, Listening>();
   return {
     name: "sim",
+    blocks,
     async listen(place, limits, onLink) {
       const path = place.kind === "path" ? place.path : place.name;
       listeners.set(path, { limits, onLink });

@@ -30,9 +30,9 @@ export function goodFramesFile(): string {
 
 /** The contents of sessions.json. */
 export function sessionsFile(): string {
-  const vectors = TRANSCRIPTS.map(({ name, description, accepted, frames, raw }) => ({
+  const vectors = TRANSCRIPTS.map(({ name, text, accepted, frames, raw }) => ({
     name,
-    description,
+    ...(accepted ? { description: text } : { reason: text }),
     accepted,
     records: [...frames.map((init) => frameToHex(init)), ...(raw ?? [])],
   }));

@@ -48,6 +48,7 @@ export const GOOD_FRAMES: readonly NamedFrame[] = [
         oneWayBytes: 9n,
         maxKeys: 10,
         maxMethods: 11,
+        maxNesting: 12,
       },
       name: "market",
       implementation: "typescript/0.1.0",

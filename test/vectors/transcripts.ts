@@ -6,7 +6,8 @@ type FrameInit = MessageInitShape<typeof FrameSchema>;
 /** What a dialler sends to an acceptor that has the limits of the README, and whether the link outlives it. */
 export interface Transcript {
   readonly name: string;
-  readonly description: string;
+  /** What an accepted one shows, or why it is rejected. */
+  readonly text: string;
   readonly accepted: boolean;
   readonly frames: readonly FrameInit[];
   /** Records after the frames, in hexadecimal, that no protobuf code would write. */
@@ -29,12 +30,12 @@ function data(streamId: bigint, more: FrameInit = {}): FrameInit {
   return { kind: Kind.DATA, streamId, payload: ONE, ...more };
 }
 
-function good(name: string, description: string, frames: readonly FrameInit[], raw?: readonly string[]): Transcript {
-  return { name, description, accepted: true, frames, ...(raw === undefined ? {} : { raw }) };
+function good(name: string, text: string, frames: readonly FrameInit[], raw?: readonly string[]): Transcript {
+  return { name, text, accepted: true, frames, ...(raw === undefined ? {} : { raw }) };
 }
 
-function bad(name: string, description: string, frames: readonly FrameInit[], raw?: readonly string[]): Transcript {
-  return { name, description, accepted: false, frames, ...(raw === undefined ? {} : { raw }) };
+function bad(name: string, text: string, frames: readonly FrameInit[], raw?: readonly string[]): Transcript {
+  return { name, text, accepted: false, frames, ...(raw === undefined ? {} : { raw }) };
 }
 
 function repeat(count: number, make: (index: number) => FrameInit): FrameInit[] {

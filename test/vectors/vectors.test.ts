@@ -12,6 +12,13 @@ import { frameFromMessage, messageFromFrame } from "../runtime/wire/frame-messag
 import { acceptorOf } from "../runtime/session/array-link.js";
 import { frameToJson, goodFramesFile, sessionsFile } from "./generate.js";
 
+/** What every vector has: a reason where it must be refused, else a description. */
+interface Vector {
+  readonly name: string;
+  readonly description?: string;
+  readonly reason?: string;
+  readonly accepted?: boolean;
+}
 interface FrameVector {
   readonly name: string;
   readonly hex: string;
@@ -52,6 +59,20 @@ function load<T>(file: string): T[] {
 function bytesOf(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex, "hex"));
 }
+
+describe("every file", () => {
+  const files = ["frames-good", "frames-odd", "frames-reject", "streams", "sessions"];
+
+  it.each(files)("%s.json names its vectors, and says of each what it is for", (file) => {
+    const vectors = load<Vector>(`${file}.json`);
+    expect(new Set(vectors.map(({ name }) => name)).size).toBe(vectors.length);
+    for (const { name, description, reason, accepted = file !== "frames-reject" } of vectors) {
+      const [wanted, other] = accepted ? [description, reason] : [reason, description];
+      expect(wanted, name).toMatch(/\.$/);
+      expect(other, name).toBeUndefined();
+    }
+  });
+});
 
 describe("good frames", () => {
   it("are fresh: protobuf's own code writes the same today", () => {

@@ -5,18 +5,12 @@ import { PROTOCOL_MAJOR } from "../../runtime/wire/preamble.js";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
 import { entryPath, readEntry, writeEntry } from "./entry.js";
-import { takeLock, type Unlock } from "./lock.js";
+import { type FileLock, takeLock, type Unlock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
 import { removeFile } from "./own-file.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
 import type { Root } from "./root.js";
 import { agreeOnSecret, readSecret, secretPath } from "./secret.js";
-
-/**
- * Takes `flock(LOCK_EX | LOCK_NB)` on a file, for native code. Returns what gives it back, or `undefined` when another
- * process has it.
- */
-export type FileLock = (path: string) => (() => void) | undefined;
 
 export interface ClaimOptions {
   readonly root: Root;

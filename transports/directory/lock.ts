@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { closeSync, constants, openSync } from "node:fs";
 import { link, readdir } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
@@ -9,6 +10,29 @@ import { removeFile } from "./own-file.js";
 
 /** Gives a lock back. The end of the process does the same. */
 export type Unlock = () => Promise<void>;
+
+/**
+ * Takes `flock(LOCK_EX | LOCK_NB)` on a file. Returns what gives it back, or `undefined` when another process has it. The
+ * end of the process gives it back, too.
+ */
+export type FileLock = (path: string) => (() => void) | undefined;
+
+/** The lock of files by native code: `lock` returns false where another process has it. */
+export function fileLockBy(lock: (fd: number) => boolean): FileLock {
+  return (path) => {
+    let fd: number;
+    try {
+      fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    } catch (error) {
+      // The owner before has just removed it.
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw transportErrorOf(error, `cannot open ${path}`);
+    }
+    if (lock(fd)) return () => closeSync(fd);
+    closeSync(fd);
+    return undefined;
+  };
+}
 
 /** All of `sun_path`: a shorter name would be another name in a program that pads it with zero bytes. */
 const ABSTRACT_NAME_BYTES = 108;

@@ -1,6 +1,7 @@
 import { RecordReader } from "../../runtime/wire/record-reader.js";
 import { RecordWriter } from "../../runtime/wire/record-writer.js";
 import type {
+  Block,
   Link,
   LinkEnd,
   LinkInfo,
@@ -9,6 +10,15 @@ import type {
   PeerCredentials,
   Slot,
 } from "../transport.js";
+import { ArrivedBlock } from "./arrived-block.js";
+import type { MemoryBlocks } from "./memory-blocks.js";
+
+/** What one end sends blocks with. */
+export interface BlockSender {
+  readonly blocks: MemoryBlocks;
+  /** How many blocks the other end may hold. */
+  readonly maxHeldBlocks: number;
+}
 
 /** Records, behind their lengths, on their way: in the sender's memory until the receiver has seen them. */
 interface Batch {
@@ -20,11 +30,11 @@ interface Batch {
 /** Two links that are each other's peer. */
 export function memoryLinkPair(
   location: string,
-  left: LinkLimits,
-  right: LinkLimits,
+  left: { readonly limits: LinkLimits; readonly sender: BlockSender },
+  right: { readonly limits: LinkLimits; readonly sender: BlockSender },
 ): [MemoryLink, MemoryLink] {
-  const a = new MemoryLink(location, left);
-  const b = new MemoryLink(location, right);
+  const a = new MemoryLink(location, left.limits, left.sender);
+  const b = new MemoryLink(location, right.limits, right.sender);
   a.connect(b);
   b.connect(a);
   return [a, b];
@@ -39,8 +49,20 @@ export class MemoryLink implements Link {
     gid: process.getegid?.(),
     verifiedBy: "process",
   };
+  readonly blocks: MemoryBlocks;
+  readonly #maxHeldBlocks: number;
+  readonly #maxRecordBytes: number;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
+  /** The records that were committed here, and those that were delivered here: they tell which a block belongs to. */
+  #committed = 0;
+  #delivered = 0;
+  /** The blocks that the other end holds. */
+  #heldByOther = 0;
+  /** The blocks that this end holds, in the order of their records. */
+  readonly #held = new Set<ArrivedBlock>();
+  /** Those of them whose records have not been delivered. */
+  readonly #arriving: ArrivedBlock[] = [];
   #receiver: LinkReceiver | undefined;
   #other: MemoryLink | undefined;
   #arrived: Batch[] = [];
@@ -49,11 +71,15 @@ export class MemoryLink implements Link {
   /** The other end has closed: when what arrived is delivered, this one ends too. */
   #otherClosed = false;
   #reported = false;
+  #isOver = false;
 
-  constructor(location: string, limits: LinkLimits) {
+  constructor(location: string, limits: LinkLimits, sender: BlockSender) {
     this.info = { transport: "memory", location, reason: "", fragmentBytes: Number.POSITIVE_INFINITY };
+    this.blocks = sender.blocks;
+    this.#maxHeldBlocks = sender.maxHeldBlocks;
+    this.#maxRecordBytes = limits.maxRecordBytes;
     this.#reader = new RecordReader(limits.maxRecordBytes, (bytes, start, end) => {
-      this.#receiver?.onRecord(bytes, start, end);
+      this.#deliverRecord(bytes, start, end);
     });
     this.#writer = new RecordWriter({
       sendBufferBytes: limits.sendBufferBytes,
@@ -78,7 +104,20 @@ export class MemoryLink implements Link {
   }
 
   commit(_slot: Slot, usedBytes: number): void {
-    if (this.#end === undefined) this.#writer.commit(usedBytes);
+    if (this.#end !== undefined) return;
+    this.#committed++;
+    this.#writer.commit(usedBytes);
+  }
+
+  commitBlock(slot: Slot, usedBytes: number, block: Block, start: number, end: number): boolean {
+    const other = this.#other;
+    if (this.#end !== undefined || other === undefined) return true;
+    if (this.#heldByOther >= this.#maxHeldBlocks) return false;
+    this.#heldByOther++;
+    this.blocks.hold(block);
+    this.commit(slot, usedBytes);
+    other.expect(this.#committed, block, start, end);
+    return true;
   }
 
   flush(): void {
@@ -87,6 +126,23 @@ export class MemoryLink implements Link {
 
   close(): void {
     this.#finish({ kind: "local" });
+  }
+
+  /** The other end has committed a record whose payload is in a block of its own. */
+  expect(record: number, block: Block, start: number, end: number): void {
+    const arrived = new ArrivedBlock(record, block, start, end, () => {
+      this.#held.delete(arrived);
+      this.#other?.givenBack(block);
+    });
+    this.#held.add(arrived);
+    if (this.#isOver) arrived.lost();
+    else this.#arriving.push(arrived);
+  }
+
+  /** The other end gives a block back. */
+  givenBack(block: Block): void {
+    this.#heldByOther--;
+    this.blocks.giveBack(block);
   }
 
   /** The other end has sent. */
@@ -112,7 +168,25 @@ export class MemoryLink implements Link {
     this.#end = end;
     this.#reader.stop();
     this.#other?.otherClosed();
+    if (this.#receiver === undefined) this.#giveBackAll();
     this.#schedule();
+  }
+
+  #deliverRecord(bytes: Uint8Array, start: number, end: number): void {
+    this.#delivered++;
+    const block = this.#arriving[0];
+    if (block?.record !== this.#delivered) {
+      this.#receiver?.onRecord(bytes, start, end);
+      return;
+    }
+    this.#arriving.shift();
+    if (block.length > this.#maxRecordBytes) {
+      const limit = `the limit of ${this.#maxRecordBytes} bytes (maxMessageBytes + maxHeaderBytes)`;
+      this.#finish({ kind: "protocol", message: `a block of ${block.length} bytes is above ${limit}` });
+    } else {
+      this.#receiver?.onRecord(bytes, start, end, block);
+    }
+    block.delivered();
   }
 
   /** Delivery is a task of its own, so that neither the sender nor the process's timers ever wait for it. */
@@ -139,5 +213,12 @@ export class MemoryLink implements Link {
     if (this.#end === undefined || this.#reported) return;
     this.#reported = true;
     this.#receiver?.onClose(this.#end);
+    this.#giveBackAll();
+  }
+
+  /** Nobody looks at what came any more. */
+  #giveBackAll(): void {
+    this.#isOver = true;
+    for (const block of this.#held) block.lost();
   }
 }

@@ -1,12 +1,13 @@
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import { bindPath } from "../bind-path.js";
+import { bindPath, listen } from "../bind-path.js";
 import { StreamLink } from "../stream-link.js";
 import type { Link, LinkLimits, Listener, PeerCredentials, Place, Transport } from "../transport.js";
+import { vouchFor } from "../vouch.js";
 import { dialSocket } from "./dial.js";
-import { type CredentialsOf, vouchFor } from "./peer.js";
+import type { CredentialsOf } from "./peer.js";
 
-export type { CredentialsOf } from "./peer.js";
+export { type CredentialsOf, credentialsBy, type SocketPeer } from "./peer.js";
 
 export interface UnixOptions {
   /** Asks the kernel for the peer's identity. Without it, or where it knows nothing, the directory vouches. */
@@ -30,7 +31,8 @@ export function unixTransport(options: UnixOptions = {}): Transport {
         if (vouched === undefined) socket.destroy();
         else onLink(linkOf(socket, path, limits, vouched, options));
       });
-      const unbind = await bindPath(server, path, async (temporary) => {
+      const socket = { listen: (at: string) => listen(server, at), close: () => void server.close() };
+      const unbind = await bindPath(socket, path, async (temporary) => {
         vouched = await vouchFor(place, temporary);
       });
       let closing: Promise<void> | undefined;

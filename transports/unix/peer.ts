@@ -1,49 +1,25 @@
-import type { Stats } from "node:fs";
-import { lstat, stat } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { dirname } from "node:path";
-import { transportErrorOf } from "../errno.js";
-import { type PeerCredentials, type Place, TransportError } from "../transport.js";
+import type { PeerCredentials } from "../transport.js";
+import { kernelCredentials } from "../vouch.js";
 
-/** Asks the kernel who is at the other end. */
+/** Asks the kernel who is at the other end. `undefined` where it does not know. */
 export type CredentialsOf = (socket: Socket) => PeerCredentials | undefined;
 
-const NOBODY: PeerCredentials = { pid: undefined, uid: undefined, gid: undefined, verifiedBy: "nobody" };
-const GROUP_AND_OTHERS = 0o077;
-const WRITE_BY_GROUP_AND_OTHERS = 0o022;
+/** Asks the kernel by the descriptor of a connected socket: native code does that. */
+export type SocketPeer = (fd: number) => readonly [pid: number, uid: number, gid: number] | undefined;
 
-/**
- * Who can be at the other end of a connection through this socket, as far as its file and folder say: our own user
- * where no other can reach or replace it, otherwise nobody knows. Rejects with a `TransportError` when there is no
- * socket ("notFound"), or when the place is one that must not be used ("denied").
- */
-export async function vouchFor(place: Place, path: string): Promise<PeerCredentials> {
-  const { folder, socket } = await inspect(place, path);
-  if (!socket.isSocket()) throw new TransportError("denied", `${path} is no socket`);
-  const own = process.geteuid?.();
-  if (own === undefined) return NOBODY;
-  const folderIsPrivate = folder.uid === own && (folder.mode & GROUP_AND_OTHERS) === 0;
-  if (place.kind === "name" && !folderIsPrivate) {
-    throw new TransportError(
-      "denied",
-      `${place.directory} is not private: it belongs to user ${folder.uid} with mode ${octal(folder.mode)}`,
-    );
-  }
-  const socketIsOwn = socket.uid === own && (socket.mode & WRITE_BY_GROUP_AND_OTHERS) === 0;
-  if (!folderIsPrivate && !socketIsOwn) return NOBODY;
-  return { pid: undefined, uid: own, gid: undefined, verifiedBy: "directory" };
+/** The descriptor of a Node socket, which has no public name. */
+function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as { _handle?: unknown };
+  if (typeof handle !== "object" || handle === null || !("fd" in handle)) return undefined;
+  const { fd } = handle;
+  return typeof fd === "number" && fd >= 0 ? fd : undefined;
 }
 
-async function inspect(place: Place, path: string): Promise<{ folder: Stats; socket: Stats }> {
-  try {
-    // In our own directories nothing is a symbolic link; a path of the user's may be one.
-    if (place.kind === "name") return { folder: await lstat(place.directory), socket: await lstat(path) };
-    return { folder: await stat(dirname(path)), socket: await stat(path) };
-  } catch (error) {
-    throw transportErrorOf(error, `nothing can be reached at ${path}`);
-  }
-}
-
-function octal(mode: number): string {
-  return (mode & 0o7777).toString(8).padStart(4, "0");
+export function credentialsBy(socketPeer: SocketPeer): CredentialsOf {
+  return (socket) => {
+    const fd = descriptorOf(socket);
+    const told = fd === undefined ? undefined : socketPeer(fd);
+    return told === undefined ? undefined : kernelCredentials(told);
+  };
 }

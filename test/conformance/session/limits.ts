@@ -3,6 +3,7 @@ import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import { Topics } from "../../../gen/test/v1/keys_protoipc.js";
 import { DEFAULT_LIMITS, IpcError } from "../../../index.js";
 import { memoryTransport } from "../../../transports/memory/index.js";
+import { shmTransport } from "../../../transports/shm/index.js";
 import type { Link, LinkEnd } from "../../../transports/transport.js";
 import { unixTransport } from "../../../transports/unix/index.js";
 import { echoHandlers } from "../../harness/echo-handlers.js";
@@ -11,12 +12,14 @@ import { gate } from "../../harness/gate.js";
 import { settled, until } from "../../harness/until.js";
 import type { World } from "../../harness/world.js";
 
+const TRANSPORTS = { memory: memoryTransport, unix: unixTransport, shm: shmTransport };
+
 /** A link whose end here says nothing, not even who it is. */
 async function dialSilently(
   world: World,
   path: string,
 ): Promise<{ readonly link: Link; readonly end: Promise<LinkEnd> }> {
-  const transport = world.transport === "unix" ? unixTransport() : memoryTransport();
+  const transport = TRANSPORTS[world.transport]();
   const linkLimits = { maxRecordBytes: 1_000_000, frameTimeoutMs: 30_000, sendBufferBytes: 100_000 };
   const link = await transport.dial({ kind: "path", path }, linkLimits, undefined);
   const end = gate<LinkEnd>();

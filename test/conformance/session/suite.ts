@@ -1,21 +1,25 @@
 import { describe } from "vitest";
 import { makeWorld, type TransportName } from "../../harness/world.js";
+import { blockingTests } from "./blocking.js";
+import { borrowTests } from "./borrowing.js";
 import { callTests } from "./calls.js";
 import { cancellationTests } from "./cancellation.js";
 import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
 import { flowTests } from "./flow.js";
 import { interceptorTests } from "./interceptors.js";
+import { largeTests } from "./large.js";
 import { lifecycleTests } from "./lifecycle.js";
 import { limitTests } from "./limits.js";
+import { loanTests } from "./loans.js";
 import { metadataTests } from "./metadata.js";
 import { overflowTests } from "./overflow.js";
 import { topicTests } from "./topics.js";
 
 /** What calls and topics do, whatever carries them. Run by a test file of each transport. */
-export function sessionSuite(transport: TransportName): void {
+export function sessionSuite(transport: TransportName, canBorrow?: boolean): void {
   describe(`sessions over ${transport}`, () => {
-    const world = makeWorld(transport);
+    const world = makeWorld(transport, canBorrow);
     callTests(world);
     deadlineTests(world);
     cancellationTests(world);
@@ -27,5 +31,9 @@ export function sessionSuite(transport: TransportName): void {
     interceptorTests(world);
     topicTests(world);
     overflowTests(world);
+    largeTests(world);
+    loanTests(world);
+    borrowTests(world);
+    blockingTests(world);
   });
 }

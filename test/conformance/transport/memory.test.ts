@@ -3,7 +3,11 @@ import { transportSuite } from "./suite.js";
 
 let places = 0;
 
-transportSuite("memory", async () => ({
-  transport: memoryTransport(),
-  newPlace: async () => ({ kind: "path", path: `conformance-${places++}` }),
-}));
+transportSuite(
+  "memory",
+  async () => ({
+    transport: memoryTransport(),
+    newPlace: async () => ({ kind: "path", path: `conformance-${places++}` }),
+  }),
+  { hasBlocks: true },
+);

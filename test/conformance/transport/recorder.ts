@@ -1,4 +1,4 @@
-import type { Link, LinkEnd, LinkReceiver } from "../../../transports/transport.js";
+import type { Link, LinkEnd, LinkReceiver, ReceivedBlock } from "../../../transports/transport.js";
 
 /** A receiver that keeps what it gets, and what happened in which order. */
 export interface Recorder extends LinkReceiver {
@@ -7,6 +7,10 @@ export interface Recorder extends LinkReceiver {
   end: LinkEnd | undefined;
   /** Called after each record was kept. */
   onEach: (record: Uint8Array, count: number) => void;
+  /** Called with the block of each record, `undefined` where it has none. */
+  onBlock: (block: ReceivedBlock | undefined) => void;
+  /** Called when the end is reported. */
+  onEnd: () => void;
 }
 
 export function recorder(): Recorder {
@@ -15,10 +19,13 @@ export function recorder(): Recorder {
     events: [],
     end: undefined,
     onEach: () => {},
-    onRecord(bytes, start, end) {
+    onBlock: () => {},
+    onEnd: () => {},
+    onRecord(bytes, start, end, block) {
       const record = bytes.slice(start, end);
       self.records.push(record);
       self.events.push("record");
+      self.onBlock(block);
       self.onEach(record, self.records.length);
     },
     onWritable() {
@@ -27,6 +34,7 @@ export function recorder(): Recorder {
     onClose(end) {
       self.end = end;
       self.events.push("close");
+      self.onEnd();
     },
   };
   return self;

@@ -1,0 +1,2 @@
+/* libprotoipc itself, as one unit: the addon brings its own copy and shows none of its symbols. */
+#include "../../core/protoipc.c"

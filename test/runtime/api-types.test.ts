@@ -1,0 +1,74 @@
+import { expectTypeOf, test } from "vitest";
+import type { SayReply, SayRequest, TopicMessage } from "../../gen/test/v1/echo_pb.js";
+import { Echo, type EchoClient } from "../../gen/test/v1/echo_protoipc.js";
+import type {
+  BlockingCalls,
+  BorrowedPublication,
+  BytesFieldOf,
+  Endpoint,
+  FieldLoan,
+  Loan,
+  Publication,
+  PublisherOf,
+} from "../../index.js";
+
+// What follows is checked by the compiler, and never called.
+
+function useClient(endpoint: Endpoint): void {
+  const client = endpoint.client(Echo, "market");
+  expectTypeOf(client).toExtend<EchoClient>();
+  expectTypeOf(client.say.sync({ text: "x" }, { timeoutMs: 1 })).toEqualTypeOf<SayReply>();
+  expectTypeOf(client.say({ text: "x" })).toEqualTypeOf<Promise<SayReply>>();
+  expectTypeOf<keyof BlockingCalls<EchoClient>>().toEqualTypeOf<"say">();
+  // @ts-expect-error: a message of another type
+  client.say.sync({ words: "x" });
+  // @ts-expect-error: a call that blocks cannot be cancelled
+  client.say.sync({}, { signal: AbortSignal.timeout(1) });
+  // @ts-expect-error: many responses
+  client.count.sync({});
+  // @ts-expect-error: many requests
+  client.sum.sync([]);
+  // @ts-expect-error: no response
+  client.note.sync({});
+}
+
+function useLoans(
+  keyed: PublisherOf<typeof Echo.keyed>,
+  unkeyed: PublisherOf<typeof Echo.plain>,
+  request: SayRequest,
+): void {
+  const key = { name: "a", shard: 1 };
+  expectTypeOf(keyed.loan(key, 10)).toEqualTypeOf<Loan>();
+  expectTypeOf(unkeyed.loan(10)).toEqualTypeOf<Loan>();
+  expectTypeOf<BytesFieldOf<TopicMessage>>().toEqualTypeOf<"body">();
+  const loan = keyed.loan(key, 10, { field: "body" });
+  expectTypeOf(loan).toExtend<FieldLoan<{ text?: string }>>();
+  loan.publish({ text: "x" }, { usedBytes: 5 });
+  unkeyed.loan(10, { field: "body", restBytes: 5 }).publish({ number: 1 });
+  // @ts-expect-error: no field of bytes
+  keyed.loan(key, 10, { field: "text" });
+  // @ts-expect-error: the lent field
+  loan.publish({ text: "x", body: new Uint8Array(1) });
+  // @ts-expect-error: a number
+  loan.publish({ text: 5 });
+  expectTypeOf<BytesFieldOf<typeof request>>().toEqualTypeOf<"body">();
+}
+
+function useBorrowing(endpoint: Endpoint): void {
+  const borrowing = endpoint.subscribe(Echo.keyed, {}, { from: "market", borrow: true });
+  const plain = endpoint.subscribe(Echo.plain, { from: "market" });
+  expectTypeOf(borrowing.receive()?.isBorrowed).toEqualTypeOf<boolean | undefined>();
+  expectTypeOf(borrowing.receive()!.message).toEqualTypeOf<TopicMessage>();
+  expectTypeOf(plain.receive()).toEqualTypeOf<Publication<undefined, TopicMessage> | undefined>();
+  expectTypeOf(endpoint.subscribe(Echo.plain, { from: "market", borrow: true }).receive()!).toEqualTypeOf<
+    BorrowedPublication<undefined, TopicMessage>
+  >();
+  // @ts-expect-error: nothing is borrowed
+  plain.receive()?.release();
+}
+
+test("the types of clients, loans and borrowed publications hold", () => {
+  expectTypeOf(useClient).toBeFunction();
+  expectTypeOf(useLoans).toBeFunction();
+  expectTypeOf(useBorrowing).toBeFunction();
+});
