@@ -5,6 +5,7 @@
  * @module protoipc
  */
 import { Code, loadBinding } from "./bindings/node/binding.js";
+import { chosenTransports } from "./platform/chosen-transports.js";
 import { directoryNames } from "./platform/directory-names.js";
 import { nodeHost } from "./platform/node-host.js";
 import type { Endpoint } from "./runtime/api.js";
@@ -37,15 +38,17 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const host = nodeHost();
   const loaded = loadBinding();
   if (loaded.binding === undefined) {
-    const transports = [unixTransport({ closingRecord }), memoryTransport()];
-    return { host, transports, missing: { shm: loaded.reason }, names: directoryNames(domain) };
+    const missing = { shm: loaded.reason };
+    const transports = chosenTransports([unixTransport({ closingRecord })], missing);
+    return { host, transports: [...transports, memoryTransport()], missing, names: directoryNames(domain) };
   }
   const { binding } = loaded;
   const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
   const shm = shmTransport({ binding, waiting, closingRecord });
   const unix = unixTransport({ closingRecord, credentialsOf });
   const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
-  return { host, transports: [shm, unix, memoryTransport()], names: directoryNames(domain, fileLock) };
+  const transports = [...chosenTransports([shm, unix], {}), memoryTransport()];
+  return { host, transports, names: directoryNames(domain, fileLock) };
 }
 
 // What users hold.

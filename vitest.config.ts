@@ -5,7 +5,19 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
   ssr: { resolve: { conditions: ["protoipc-source", "node"] } },
   test: {
     exclude: ["dist/**", "node_modules/**"],
-    include: ["test/**/*.test.ts"],
+    projects: [
+      { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
+      {
+        // By name an endpoint is reached over shared memory where that is built; the socket has to stand it all too.
+        extends: true,
+        test: {
+          name: "faults over unix",
+          include: ["test/faults/**/*.test.ts"],
+          exclude: ["test/faults/quiet.test.ts"],
+          env: { PROTOIPC_TRANSPORTS: "unix" },
+        },
+      },
+    ],
     // Processes and sockets are real: two files at a time leave room for the processes that they start.
     maxWorkers: 2,
     testTimeout: 30_000,

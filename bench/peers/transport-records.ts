@@ -54,7 +54,7 @@ export function blockingRecordSides(transport: () => Transport): Sides<void, Rec
       await listen(transport(), setting, (link) => {
         const blocking = blockingLink(link);
         let isOpen = true;
-        startEcho(blocking, () => {
+        startEcho(blocking, false, () => {
           isOpen = false;
         });
         void (async () => {
@@ -67,7 +67,7 @@ export function blockingRecordSides(transport: () => Transport): Sides<void, Rec
     },
     async connect(setting) {
       const link = blockingLink(await dial(transport(), setting));
-      const { send, check } = exchanger(link);
+      const { send, check } = exchanger(link, false);
       return {
         async run(next) {
           let failed: Error | undefined;
@@ -128,8 +128,14 @@ export function wakeUpSides(transport: () => Transport): Sides<void, WakeUpClien
   };
 }
 
-/** Sends record after record, and checks what comes back. */
-function exchanger(link: Link): {
+/**
+ * Sends record after record, and checks what comes back. `flush`: whether the record leaves at once; where the thread
+ * blocks next, that sends it.
+ */
+function exchanger(
+  link: Link,
+  flush = true,
+): {
   readonly send: () => void;
   readonly check: (bytes: Uint8Array, start: number, end: number) => void;
 } {
@@ -141,13 +147,13 @@ function exchanger(link: Link): {
       const slot = reserve(link);
       outgoing.write(slot.bytes, slot.start, ++number);
       link.commit(slot, RECORD_BYTES);
-      link.flush();
+      if (flush) link.flush();
     },
     check: (bytes, begin, end) => incoming.check(bytes, begin, end, number),
   };
 }
 
-function startEcho(link: Link, onEnd: () => void = endProcess): void {
+function startEcho(link: Link, flush = true, onEnd: () => void = endProcess): void {
   const outgoing = new RecordMemory();
   const incoming = new RecordMemory();
   let number = 0;
@@ -156,7 +162,7 @@ function startEcho(link: Link, onEnd: () => void = endProcess): void {
     const slot = reserve(link);
     outgoing.write(slot.bytes, slot.start, number);
     link.commit(slot, RECORD_BYTES);
-    link.flush();
+    if (flush) link.flush();
   });
 }
 

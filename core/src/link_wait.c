@@ -13,18 +13,23 @@ int protoipc_link_has_news(const protoipc_link *link) {
   return platform_is_forked(link->guard) ? PROTOIPC_EFORKED : link_look(link);
 }
 
-/* The clock is asked seldom: asking costs more than looking. */
-enum { link_looks_per_clock = 16 };
+/* The clock is asked seldom, and not before a quick peer had the time to answer: asking costs more than looking. */
+enum { link_looks_per_clock = 16, link_looks_before_clock = 64 };
+
+static int link_look_often(const protoipc_link *link, int looks) {
+  for (int i = 0; i < looks; i++) {
+    if (link_look(link)) return 1;
+    platform_pause();
+  }
+  return 0;
+}
 
 static int link_spin(const protoipc_link *link, uint64_t spin_ns) {
-  if (link_look(link)) return 1;
-  if (spin_ns == 0) return 0;
+  if (spin_ns == 0) return link_look(link);
+  if (link_look_often(link, link_looks_before_clock)) return 1;
   const uint64_t start = platform_now_ns();
   do {
-    for (int i = 0; i < link_looks_per_clock; i++) {
-      platform_pause();
-      if (link_look(link)) return 1;
-    }
+    if (link_look_often(link, link_looks_per_clock)) return 1;
   } while (platform_now_ns() - start < spin_ns);
   return 0;
 }
@@ -105,7 +110,6 @@ enum { link_waits_per_service = 64 };
 int protoipc_link_wait(protoipc_link *link, uint64_t spin_ns, uint64_t timeout_ns) {
   int result = link_check(link);
   if (result != 0) return result;
-  const uint64_t start = platform_now_ns();
   result = protoipc_link_flush(link);
   if (result < 0 && link->error != 0) return result;
   if (++link->waits >= link_waits_per_service) {
@@ -113,6 +117,8 @@ int protoipc_link_wait(protoipc_link *link, uint64_t spin_ns, uint64_t timeout_n
     result = link_service(link);
     if (result != 0) return result;
   }
+  if (spin_ns != 0 && timeout_ns != 0 && link_look_often(link, link_looks_before_clock)) return 1;
+  const uint64_t start = platform_now_ns();
   if (link_spin(link, spin_ns < timeout_ns ? spin_ns : timeout_ns)) return 1;
   link->waits = 0;
   for (;;) {

@@ -28,8 +28,8 @@ typedef struct model_peer {
 typedef struct model {
   protoipc_arena *arena;
   uint64_t max_bytes;
-  model_block live[BLOCKS];
   uint32_t count;
+  model_block live[BLOCKS];
   model_peer peers[LINKS];
   uint32_t generations[BLOCKS * 4];
   test_random random;
@@ -96,9 +96,8 @@ static void check_stats(const model *m) {
   protoipc_arena_read_stats(m->arena, &stats);
   CHECK(stats.blocks == m->count && stats.block_bytes == bytes);
   CHECK(stats.segments == segments && stats.segment_bytes == segment_bytes && segment_bytes <= m->max_bytes);
-  for (int p = 0; p < LINKS; p++) {
+  for (int p = 0; p < LINKS; p++)
     CHECK(m->peers[p].holds.blocks == m->peers[p].blocks && m->peers[p].holds.bytes == m->peers[p].bytes);
-  }
 }
 
 /* Tells a peer what arena.h says that it is told. Returns false where the "socket" was full on the way. */
@@ -388,11 +387,10 @@ static int count_descriptors(void) {
 
 static int count_maps(void) {
   FILE *const maps = fopen("/proc/self/maps", "re");
-  CHECK(maps != NULL);
   char line[4096];
   int count = 0;
-  while (fgets(line, sizeof line, maps) != NULL) count += strstr(line, "memfd:") != NULL;
-  fclose(maps);
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) count += strstr(line, "memfd:") != NULL;
+  CHECK(maps != NULL && fclose(maps) == 0);
   return count;
 }
 

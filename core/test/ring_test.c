@@ -224,7 +224,7 @@ static void lying_reader_cursor(void) {
   pair_close(&both);
 }
 
-/* What a header must be, said once more and differently: docs/spec/shm-v1.md, section 5. */
+/* What a header must be, said once more and differently: docs/spec/shm-v1.md, section 6. */
 static int is_lawful(uint64_t word, uint64_t ring, uint64_t position, uint64_t committed) {
   const uint64_t bytes = word & UINT32_MAX, kind = word >> 32 & 255, pad = word >> 40 & 255, reserved = word >> 48;
   const uint64_t whole = 8 + (bytes % 8 == 0 ? bytes : bytes + 8 - bytes % 8);
@@ -406,8 +406,8 @@ static void waking(void) {
   pair_close(&both);
 }
 
-/* The bytes of section 13 of docs/spec/shm-v1.md. */
-static void bytes_of_the_spec(void) {
+/* What stands in the ring, to the byte. */
+static void bytes_in_the_ring(void) {
   static const uint8_t records[] = {
       0x03, 0, 0, 0, 0x02, 0, 0, 0, 'a', 'b', 'c', 0, 0, 0, 0, 0,       /* a frame of 3 bytes */
       0x00, 0, 0, 0, 0x02, 0, 0, 0,                                     /* a frame of none */
@@ -441,4 +441,4 @@ static void bytes_of_the_spec(void) {
 }
 
 TEST_MAIN(TEST(laps), TEST(windows), TEST(padding), TEST(lying_writer_cursor), TEST(lying_reader_cursor),
-          TEST(lying_headers), TEST(noise), TEST(waking), TEST(bytes_of_the_spec))
+          TEST(lying_headers), TEST(noise), TEST(waking), TEST(bytes_in_the_ring))

@@ -36,7 +36,9 @@ describe("sources", () => {
 
   it("silence neither the compiler nor `any`", () => {
     const silenced = new RegExp(`@ts-${"ignore"}|@ts-${"expect-error"}|@ts-${"nocheck"}|\\bas ${"any"}\\b`);
-    const found = filesOf(".ts").flatMap((path) =>
+    // What the compiler must refuse is what this one tests.
+    const others = filesOf(".ts").filter((path) => path !== "test/runtime/api-types.test.ts");
+    const found = others.flatMap((path) =>
       silenced.test(read(path)) ? `${path}: give it the right type` : [],
     );
     expect(found).toEqual([]);

@@ -12,6 +12,9 @@ const SESSION_MAY_SHARE = new Set(
   ["error", "code", "limits", "metadata", "codec/codec"].map((name) => `runtime/${name}.ts`),
 );
 
+/** The one seam to native code. */
+const BINDING = "bindings/node/binding.ts";
+
 /** A rule that imports keep: which it is about, what is allowed, and what to do instead. */
 interface Rule {
   readonly about: (made: Import) => boolean;
@@ -54,10 +57,22 @@ const RULES: readonly Rule[] = [
     allows({ from, target }) {
       const folder = from.split("/").slice(0, -1).join("/");
       const isOwn = folder !== "transports" && target!.startsWith(`${folder}/`);
+      if (from.startsWith("transports/shm/") && target === BINDING) return true;
       return isOwn || target!.startsWith("runtime/wire/") || /^transports\/[^/]+\.ts$/.test(target!);
     },
     instead:
       "a transport imports transports/transport.ts, the files beside it, its own folder and runtime/wire, as a third party's could: pass the rest in as an option",
+  },
+  {
+    about: ({ from, target }) => from.startsWith("bindings/") && target !== undefined,
+    allows: () => false,
+    instead: "a binding stands on the C library alone: what uses it belongs into transports/shm",
+  },
+  {
+    about: ({ from, target }) => target?.startsWith("bindings/") === true && !from.startsWith("test/"),
+    allows: ({ from, target }) =>
+      target === BINDING && (from.startsWith("transports/shm/") || from === "index.ts"),
+    instead: "only shared memory, and index.ts which composes it, know the native part: by binding.ts",
   },
   {
     about: ({ from, target }) => from.startsWith("platform/") && target !== undefined,
@@ -94,7 +109,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** What belongs to the packages, as users get them. */
-const SHIPPED = /^(index\.ts$|runtime\/|transports\/|platform\/|codegen\/src\/)/;
+const SHIPPED = /^(index\.ts$|runtime\/|transports\/|bindings\/|platform\/|codegen\/src\/)/;
 
 describe("imports", () => {
   it("are found", () => {

@@ -21,6 +21,16 @@ describe.runIf(HAS_SHM)("a thread that waits for records", () => {
     await until("an echo", () => got.records.length === 501);
   });
 
+  it("sends what was committed before it waits", async () => {
+    const { link, got } = await echo();
+    put(link, numbered(1, 300));
+    expect(link.receiveBlocking(5_000)).toBe(true);
+    expect(got.records.length).toBe(1);
+    put(link, numbered(2, 300));
+    put(link, numbered(3, 300));
+    while (got.records.length < 3) expect(link.receiveBlocking(5_000)).toBe(true);
+  });
+
   it("hears of the end, after all that came before it", async () => {
     const { link, got, child } = await echo();
     for (let i = 0; i < 50; i++) put(link, numbered(i, 10));

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { ShmBlocks } from "../../transports/shm/blocks.js";
+import { hubOf } from "../../transports/shm/hub.js";
 import type { Lent } from "../../transports/transport.js";
 import { numbered, send, until } from "../conformance/transport/recorder.js";
 import { LIMITS } from "../conformance/transport/suite.js";
 import { nativeThings } from "../harness/native-things.js";
-import { HAS_SHM, listeners, pair, sendBlock } from "./shm-stage.js";
+import { shmBinding } from "../harness/shm.js";
+import { echo, HAS_SHM, listeners, pair, sendBlock } from "./shm-stage.js";
+
+const MIB = 1_048_576;
 
 describe.runIf(HAS_SHM)("memory of a block", () => {
   it("that is lent cannot be taken along to another thread", async () => {
@@ -54,6 +59,37 @@ describe.runIf(HAS_SHM)("memory of a block", () => {
     for (const listener of listeners.splice(0)) await listener.close();
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(theirs!.every((byte) => byte === 5)).toBe(true);
+  });
+
+  it("is detached when its segment goes, so that the arena can have another", () => {
+    const blocks = new ShmBlocks(hubOf(shmBinding()!), 24 * MIB);
+    const before = nativeThings().maps;
+    const kept = blocks.allocate(MIB)!;
+    const first = blocks.allocate(12 * MIB)!;
+    const { bytes } = first;
+    expect(blocks.allocate(14 * MIB)).toBeUndefined();
+    expect(bytes.length).toBeGreaterThan(0);
+    blocks.release(first);
+    const second = blocks.allocate(14 * MIB)!;
+    expect(bytes.length).toBe(0);
+    second.bytes.fill(1, second.start, second.end);
+    kept.bytes.fill(2, kept.start, kept.end);
+    expect(nativeThings().maps).toBe(before + 2);
+    for (const block of [kept, second]) blocks.release(block);
+    expect(nativeThings().maps).toBe(before);
+  });
+
+  it("that is borrowed ends with its link, though the peer still has its side", async () => {
+    const { link, got, child } = await echo();
+    const lents: (Lent | undefined)[] = [];
+    got.onBlock = (block) => lents.push(block?.borrow());
+    sendBlock(link, numbered(1, 10), new Uint8Array(100_000));
+    await until("an echo", () => lents.length === 1);
+    child.process.kill("SIGSTOP");
+    link.close();
+    expect(lents[0]?.bytes.length).toBe(100_000);
+    await until("the end", () => got.end !== undefined);
+    expect(lents[0]?.bytes.length).toBe(0);
   });
 
   it("goes with the last who uses it", async () => {

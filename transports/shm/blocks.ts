@@ -67,19 +67,21 @@ class ShmLent implements Lent {
 export class ShmBlocks implements BlockStore {
   readonly minBytes: number = MIN_BYTES;
   readonly #hub: Hub;
+  readonly #maxArenaBytes: number;
   #arena = 0;
   #users = 0;
   readonly #segments: Uint8Array[] = [];
 
-  constructor(hub: Hub) {
+  constructor(hub: Hub, maxArenaBytes: number = MAX_ARENA_BYTES) {
     this.#hub = hub;
+    this.#maxArenaBytes = maxArenaBytes;
   }
 
   /** The arena's id; `drop` has to follow. Throws where the system has no memory. */
   retain(): number {
     if (this.#users === 0) {
       const { native, binding } = this.#hub;
-      const arena = native.arenaOpen(MAX_ARENA_BYTES);
+      const arena = native.arenaOpen(this.#maxArenaBytes);
       if (arena < 0) throw new Error(`cannot make an arena: ${binding.errorText(arena)}`);
       this.#arena = arena;
     }

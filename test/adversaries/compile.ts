@@ -1,0 +1,79 @@
+// C programs of the tests, compiled once for each state of their sources.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** The project, also when this file is run as built. */
+export const ROOT: string = rootAbove(dirname(fileURLToPath(import.meta.url)));
+
+function rootAbove(folder: string): string {
+  return existsSync(join(folder, "biome.json")) ? folder : rootAbove(dirname(folder));
+}
+
+export interface Program {
+  readonly name: string;
+  /** Paths from the project's root; all that stands beside them and in core/ counts as their sources. */
+  readonly sources: readonly string[];
+  readonly flags: readonly string[];
+  /** Default: what CC names, or cc. */
+  readonly compiler?: string;
+}
+
+export const WARNINGS: readonly string[] = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
+/** Nothing is recovered from: the first finding ends the process. */
+export const SANITIZERS: readonly string[] = [
+  "-O1",
+  "-g",
+  "-fsanitize=address,undefined",
+  "-fno-sanitize-recover=all",
+  "-fno-omit-frame-pointer",
+];
+
+export function defaultCompiler(): string {
+  return process.env["CC"] ?? "cc";
+}
+
+/** Whether there is a compiler; undefined where there is, else why not. */
+export async function missingCompiler(compiler: string = defaultCompiler()): Promise<string | undefined> {
+  if (process.platform !== "linux") return "shared memory is there on Linux only";
+  try {
+    await run(compiler, ["--version"]);
+    return undefined;
+  } catch {
+    return `there is no C compiler called ${compiler}`;
+  }
+}
+
+async function sourcesOf(program: Program): Promise<string[]> {
+  const folders = new Set(["core/include", "core/src", ...program.sources.map((path) => dirname(path))]);
+  const found: string[] = ["core/protoipc.c"];
+  for (const folder of folders) {
+    for (const name of await readdir(join(ROOT, folder))) {
+      if (/\.[ch]$/.test(name)) found.push(join(folder, name));
+    }
+  }
+  return found.sort();
+}
+
+/** Compiles a program where its sources, flags or compiler have changed. Resolves with its path. */
+export async function compile(program: Program): Promise<string> {
+  const compiler = program.compiler ?? defaultCompiler();
+  const hash = createHash("sha256").update(JSON.stringify([program.sources, program.flags]));
+  hash.update((await run(compiler, ["--version"])).stdout);
+  for (const path of await sourcesOf(program)) hash.update(path).update(await readFile(join(ROOT, path)));
+  const folder = join(ROOT, ".cache/native", hash.digest("hex").slice(0, 16));
+  const path = join(folder, program.name);
+  if (existsSync(path)) return path;
+  await mkdir(folder, { recursive: true });
+  const fresh = `${path}.${process.pid}`;
+  const sources = program.sources.map((source) => join(ROOT, source));
+  await run(compiler, [...WARNINGS, ...program.flags, "-pthread", "-o", fresh, ...sources]);
+  await rename(fresh, path);
+  return path;
+}
