@@ -100,7 +100,10 @@ export class Connection implements SessionHandler {
       incarnation: Array.from(hello.incarnation, (byte) => byte.toString(16).padStart(2, "0")).join(""),
       pid: credentials.pid ?? hello.pid,
       credentials,
-      link: { ...info, reason: this.#linkReason },
+      link: {
+        ...info,
+        reason: info.reason === "" ? this.#linkReason : `${this.#linkReason}; ${info.reason}`,
+      },
     };
     this.#onReady(this.peer);
     this.owner.onPeer(this);

@@ -80,6 +80,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   readonly #linkLimits: LinkLimits;
   readonly #observer: CallObserver;
   #listeners: Listener[] = [];
+  /** Links that came before `open` has resolved. */
+  #early: Link[] | undefined = [];
   #claim: NameClaim | undefined;
   #name = "";
   #handshakes = 0;
@@ -117,8 +119,20 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     return [...this.#connections].flatMap(({ peer }) => peer ?? []);
   }
 
-  /** Takes the name and begins to accept. */
+  /**
+   * Takes the name and begins to accept. Whoever connects meanwhile waits for the end of the turn in which `open` has
+   * resolved: what it asks for is served by then.
+   */
   async listen(options: OpenOptions): Promise<void> {
+    await this.#listenOnAll(options);
+    this.host.atEndOfTurn(() => {
+      const links = this.#early ?? [];
+      this.#early = undefined;
+      for (const link of links) this.#onLink(link);
+    });
+  }
+
+  async #listenOnAll(options: OpenOptions): Promise<void> {
     const { transports, names } = this.#surroundings;
     if (options.name !== undefined) {
       const address = parseAddress(options.name);
@@ -281,6 +295,11 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   }
 
   #onLink(link: Link): void {
+    if (this.#early !== undefined) {
+      if (this.#early.length < this.limits.maxHandshakes) this.#early.push(link);
+      else link.close();
+      return;
+    }
     const { maxHandshakes, maxLinks } = this.limits;
     const connection = this.#begin(link, "acceptor", "the peer chose it");
     this.#accepted++;
@@ -382,6 +401,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     this.#listeners = [];
     // Nobody new comes in; what has begun is finished; then the name is free.
     await Promise.all(listeners.map((listener) => listener.close()));
+    for (const link of this.#early ?? []) link.close();
+    this.#early = [];
     const connections = [...this.#connections];
     // Refused from now on, and not only when every subscriber has read what waits for it.
     for (const { session } of connections) session.drain();

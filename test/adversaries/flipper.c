@@ -15,7 +15,12 @@
 
 #include "traffic.h"
 
-enum { flipper_most_maps = 64, flipper_arena_bytes = 8 << 20, flips_between_looks = 20000 };
+enum {
+  flipper_most_maps = 64,
+  flipper_arena_bytes = 8 << 20,
+  flipper_stretch_bytes = 64 << 10,
+  flips_between_looks = 10000
+};
 
 typedef struct region {
   uint64_t from, bytes;
@@ -53,12 +58,29 @@ static void look(regions *arenas, regions *rings) {
 /* Bytes that turn a text's length around: of one byte, the first of two, three and four, the ones that follow, none. */
 static const uint8_t flipper_bytes[] = {'a', 0xc3, 0xe2, 0xf0, 0x80, 0xa9, 0x00, 0xff};
 
+/* Texts of one size in bytes and of different lengths: who has counted the one must not write the other. */
+static uint8_t stretches[2][flipper_stretch_bytes];
+
+static void lay_stretches(void) {
+  static const uint8_t clef[] = {0xf0, 0x9d, 0x84, 0x9e};
+  memset(stretches[0], 'a', sizeof stretches[0]);
+  for (uint32_t i = 0; i < flipper_stretch_bytes; i++) stretches[1][i] = clef[i % sizeof clef];
+}
+
+static void flip_stretch(int memory, const regions *list, uint64_t *chance) {
+  if (list->count == 0) return;
+  const region *place = &list->all[traffic_random(chance) % list->count];
+  const uint64_t bytes = 4 + traffic_random(chance) % (flipper_stretch_bytes / 4) * 4;
+  const uint64_t at = place->from + traffic_random(chance) % ((place->bytes - flipper_stretch_bytes) / 4) * 4;
+  if (pwrite(memory, stretches[traffic_random(chance) % 2], bytes, (off_t)at) < 0) return; /* it is gone by now */
+}
+
 static void flip(int memory, const regions *list, uint64_t *chance) {
   if (list->count == 0) return;
   const region *place = &list->all[traffic_random(chance) % list->count];
   const uint64_t at = place->from + traffic_random(chance) % place->bytes;
   const uint8_t byte = flipper_bytes[traffic_random(chance) % sizeof flipper_bytes];
-  if (pwrite(memory, &byte, 1, (off_t)at) != 1) return; /* it is gone by now */
+  if (pwrite(memory, &byte, 1, (off_t)at) != 1) return;
 }
 
 /* Words and not bytes: what stands at the beginning of a ring's segment, and in its first page of records. */
@@ -85,6 +107,7 @@ int main(int argc, char **argv) {
   char name[64];
   snprintf(name, sizeof name, "/proc/%d/mem", (int)child);
   uint64_t chance = (uint64_t)child, flips = 0;
+  lay_stretches();
   regions arenas = {.count = 0}, rings = {.count = 0};
   int status = 0, memory = -1;
   while (waitpid(child, &status, WNOHANG) == 0) {
@@ -101,7 +124,8 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; i < flips_between_looks; i++, flips++)
       if (ring_flips != 0 && flips % ring_flips == 0) flip_ring(memory, &rings, &chance);
-      else flip(memory, &arenas, &chance);
+      else if (flips % 4 == 0) flip(memory, &arenas, &chance);
+      else flip_stretch(memory, &arenas, &chance);
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 }

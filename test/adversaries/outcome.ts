@@ -80,8 +80,10 @@ export const STALL_MS = 1_500;
 
 /** Whether a wild access has ended the victim. What finds it depends on what stood there: a sanitizer, or a signal. */
 export function isDead({ report, victimErrors, victimExit }: Outcome): boolean {
-  if (report !== undefined || victimExit === "SIGKILL") return false;
-  return typeof victimExit === "string" || /AddressSanitizer|runtime error: /.test(victimErrors);
+  if (report !== undefined) return false;
+  // Where its own memory was unmapped, a sanitizer may not get as far as a report, or never come to an end.
+  if (/AddressSanitizer|lsan|runtime error: /.test(victimErrors)) return true;
+  return typeof victimExit === "string" && victimExit !== "SIGKILL";
 }
 
 export function death(text: string): Effect {

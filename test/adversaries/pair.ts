@@ -9,6 +9,8 @@ import { compile, SANITIZERS } from "./compile.js";
 import type { End, Honest, Hostile, Outcome, Report } from "./outcome.js";
 
 const CORE = "core/protoipc.c";
+/** Characters of a process's complaints that are kept. */
+const MOST_ERRORS = 100_000;
 
 /** The programs of a build of the library: with every check, or with those that can be switched off. */
 export interface Victims {
@@ -65,7 +67,7 @@ class Talker {
     this.child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], env });
     this.child.stdin!.on("error", () => undefined);
     this.child.stderr!.on("data", (part: Buffer) => {
-      this.errors += part.toString("latin1");
+      if (this.errors.length < MOST_ERRORS) this.errors += part.toString("latin1");
     });
     createInterface({ input: this.child.stdout! }).on("line", (line) => {
       this.lines.push(JSON.parse(line) as Record<string, unknown>);
@@ -158,7 +160,7 @@ export async function play(
     const wasStopped = !hostile.hasEnded;
     await hostile.endWithin(wasStopped ? 0 : 1_000);
     await Promise.all([honest.quit(times.stallMs + 5_000), late?.quit(times.stallMs + 5_000)]);
-    await victim.quit(10_000);
+    await victim.quit(times.stallMs + 2_000);
     return {
       ends: victim.lines.filter((line) => "end" in line) as unknown as End[],
       report: victim.lines.find((line) => "report" in line) as unknown as Report | undefined,

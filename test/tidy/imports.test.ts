@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
     instead: "a binding stands on the C library alone: what uses it belongs into transports/shm",
   },
   {
-    about: ({ from, target }) => target?.startsWith("bindings/") === true && !from.startsWith("test/"),
+    about: ({ from, target }) => target?.startsWith("bindings/") === true && SHIPPED.test(from),
     allows: ({ from, target }) =>
       target === BINDING && (from.startsWith("transports/shm/") || from === "index.ts"),
     instead: "only shared memory, and index.ts which composes it, know the native part: by binding.ts",
