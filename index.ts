@@ -65,6 +65,7 @@ export type {
   FieldLoan,
   FieldLoanOptions,
   FieldUse,
+  IsUnary,
   KeyedPublisher,
   Loan,
   Publication,
@@ -92,7 +93,7 @@ export type { Peer } from "./runtime/peer.js";
 export { VERSION } from "./platform/version.js";
 
 // For authors of interceptors and codecs.
-export type { Codec } from "./runtime/codec/codec.js";
+export type { BytesField, Codec } from "./runtime/codec/codec.js";
 export { protobufEs } from "./runtime/codec/protobuf-es.js";
 export { tsProto } from "./runtime/codec/ts-proto.js";
 export type { TsProtoMessageFns } from "./runtime/codec/ts-proto.js";

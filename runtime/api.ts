@@ -50,7 +50,7 @@ export type BlockingCalls<Client> = {
 };
 
 /** One request and one reply. Methods of one way have no reply, and many requests come in an iterable. */
-type IsUnary<Method> = Method extends (request: never, options?: CallOptions) => Promise<void>
+export type IsUnary<Method> = Method extends (request: never, options?: CallOptions) => Promise<void>
   ? false
   : Method extends (request: infer Request, options?: CallOptions) => Promise<unknown>
     ? [Request] extends [AsyncIterable<unknown> | Iterable<unknown>]
