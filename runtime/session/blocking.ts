@@ -17,9 +17,9 @@ export function blockUntilEnded(session: Session, stream: Stream): void {
       while (stream.receiver !== undefined) step(session, stream);
     });
   } finally {
+    // What is held is delivered at the end of the turn: the call has made sure that there is one.
     held.stream = undefined;
     if (held.isEmpty) session.held = undefined;
-    else session.handler.onDirty();
   }
 }
 

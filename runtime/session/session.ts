@@ -212,7 +212,7 @@ export class Session implements LinkReceiver {
 
   /** The turn is over: delivers what was held while the thread was blocked, and sends what waits. */
   flush(): void {
-    if (this.held !== undefined) this.#deliverHeld();
+    if (this.held !== undefined) this.#deliverHeld(this.held);
     this.send();
   }
 
@@ -423,10 +423,7 @@ export class Session implements LinkReceiver {
     this.#waiting = [...kept, ...this.#waiting];
   }
 
-  #deliverHeld(): void {
-    const { held } = this;
-    // While the thread is blocked nobody but the call is served.
-    if (held === undefined || held.stream !== undefined) return;
+  #deliverHeld(held: HeldRecords): void {
     held.deliver();
     this.held = undefined;
     if (held.linkEnd !== undefined) this.onClose(held.linkEnd);

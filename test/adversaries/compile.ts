@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -61,19 +61,27 @@ async function sourcesOf(program: Program): Promise<string[]> {
   return found.sort();
 }
 
+async function textOf(path: string): Promise<string | undefined> {
+  return existsSync(path) ? readFile(path, "utf8") : undefined;
+}
+
 /** Compiles a program where its sources, flags or compiler have changed. Resolves with its path. */
 export async function compile(program: Program): Promise<string> {
   const compiler = program.compiler ?? defaultCompiler();
-  const hash = createHash("sha256").update(JSON.stringify([program.sources, program.flags]));
-  hash.update((await run(compiler, ["--version"])).stdout);
+  const hash = createHash("sha256").update((await run(compiler, ["--version"])).stdout);
   for (const path of await sourcesOf(program)) hash.update(path).update(await readFile(join(ROOT, path)));
-  const folder = join(ROOT, ".cache/native", hash.digest("hex").slice(0, 16));
-  const path = join(folder, program.name);
-  if (existsSync(path)) return path;
+  const state = hash.digest("hex");
+  const build = createHash("sha256").update(JSON.stringify([compiler, program.sources, program.flags]));
+  const folder = join(ROOT, ".cache/native");
+  const path = join(folder, `${program.name}-${build.digest("hex").slice(0, 8)}`);
+  // Beside each program stands of what it was made, so that there is never more than one of a kind.
+  const stamp = `${path}.of`;
+  if (existsSync(path) && (await textOf(stamp)) === state) return path;
   await mkdir(folder, { recursive: true });
   const fresh = `${path}.${process.pid}`;
   const sources = program.sources.map((source) => join(ROOT, source));
   await run(compiler, [...WARNINGS, ...program.flags, "-pthread", "-o", fresh, ...sources]);
   await rename(fresh, path);
+  await writeFile(stamp, state);
   return path;
 }

@@ -106,7 +106,7 @@ static void stranger(const char *path, hostile_tally *tally) {
   shm_reject answer = {0};
   int passed = -1;
   hostile_send(fd, &message, sizeof message, own_fd);
-  hostile_receive(fd, &answer, sizeof answer, &passed);
+  for (int i = 0; i < 25 && hostile_receive(fd, &answer, sizeof answer, &passed) < 0; i++) continue;
   printf("{\"gotSegment\":%d,\"rejectedWhy\":%u}\n", passed >= 0, answer.type == SHM_MSG_REJECT ? answer.why : 0);
   tally->links++;
   tally->ended += (uint32_t)hostile_is_ended(fd, passed >= 0 ? 200 : hostile_patience_ms);

@@ -187,8 +187,11 @@ static inline hostile hostile_open(const char *path, uint64_t ring_bytes, int se
 
 /* Takes the victim's attach message and maps its segment. 0: the victim has ended the link, or sent something else. */
 static inline int hostile_meet(hostile *self) {
+  const uint64_t until = traffic_now_ns() + (uint64_t)hostile_patience_ms * 1000000;
   shm_attach message;
-  const ssize_t bytes = hostile_receive(self->fd, &message, sizeof message, &self->their_fd);
+  ssize_t bytes;
+  do bytes = hostile_receive(self->fd, &message, sizeof message, &self->their_fd);
+  while (bytes < 0 && traffic_now_ns() < until);
   if (bytes != sizeof message || message.type != SHM_MSG_ATTACH || self->their_fd < 0) return 0;
   void *data = mmap(NULL, message.segment_bytes, PROT_READ, MAP_SHARED, self->their_fd, 0);
   if (data == MAP_FAILED) hostile_die("mmap of the victim's segment");

@@ -5,8 +5,6 @@ export const EPROTOCOL = -4;
 export const ECLOSED = -3;
 export const EVERSION = -5;
 export const EDENIED = -6;
-/** What a link says whose guard against forks was written over. */
-export const EFORKED = -13;
 export const ETIMEDOUT = -15;
 
 /** An adversary, the check that stops it, and what it does without that check. */

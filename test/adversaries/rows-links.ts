@@ -1,16 +1,6 @@
 // What is said about rings, segments and the control socket.
 import { accepted, crash, death, isDead, seen, stall } from "./outcome.js";
-import {
-  ECLOSED,
-  EFORKED,
-  EPROTOCOL,
-  ETIMEDOUT,
-  EVERSION,
-  OVERFLOW,
-  atMost,
-  nothingWrong,
-  type Row,
-} from "./row.js";
+import { ECLOSED, EPROTOCOL, ETIMEDOUT, EVERSION, OVERFLOW, atMost, nothingWrong, type Row } from "./row.js";
 
 const CURSORS: readonly Row[] = [
   {
@@ -31,14 +21,14 @@ const CURSORS: readonly Row[] = [
     attack: "head",
     does: "says that it has taken what was never written: beyond the tail, backwards, misaligned",
     check: "HEAD_RANGE",
-    without: seen("the victim writes behind its own ring, over whatever stands there", (outcome) =>
-      outcome.report === undefined
-        ? isDead(outcome)
-        : outcome.honest.error !== "" || outcome.ends.some(({ code }) => code === EFORKED),
+    without: seen(
+      "the victim writes behind its own ring, over whatever stands there",
+      (outcome) => isDead(outcome) || (outcome.report?.hostile.wrong ?? 0) > 0,
     ),
     codes: [EPROTOCOL],
     reason: /^the peer says that it has taken \d+ bytes/,
     isEnded: true,
+    bound: nothingWrong,
   },
   {
     program: "holds",

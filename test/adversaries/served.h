@@ -109,6 +109,7 @@ static inline uint32_t served_lay(served *self, const protoipc_window *window, u
   uint64_t own_bytes = 0;
   void *own = NULL;
   protoipc_link_own_segment(self->link, &own, &own_bytes);
+  if (window->bytes > own_bytes - window->offset) self->account.wrong++; /* and yet it is filled, as a user would */
   while (count < most && self->queue_from < self->queue_to) {
     uint32_t bytes = 0;
     memcpy(&bytes, self->queue + self->queue_from, sizeof bytes);

@@ -34,6 +34,20 @@ async function serve(endpoint: Endpoint): Promise<void> {
           break;
         case "call":
           return { text: (await endpoint.client(Echo, call.peer).say({ text: "called back" })).text };
+        case "chat": {
+          const back = endpoint.client(Echo, call.peer);
+          const texts: string[] = [];
+          for await (const reply of back.chat([{ text: "one" }, { text: "two" }])) texts.push(reply.text);
+          return { text: texts.join(" ") };
+        }
+        case "flood":
+          for (let i = 0; i < number; i++) {
+            void endpoint
+              .client(Echo, call.peer)
+              .say({ number: i })
+              .catch(() => undefined);
+          }
+          break;
         case "publish":
           for (let i = 0; i < number; i++) keyed.publish({ name: "a", shard: 0 }, { number: i, body });
           break;

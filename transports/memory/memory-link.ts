@@ -61,7 +61,9 @@ export class MemoryLink implements Link {
   #heldByOther = 0;
   /** The blocks that this end holds, in the order of their records. */
   readonly #held = new Set<ArrivedBlock>();
-  /** Those of them whose records have not been delivered. */
+  /** Blocks that this end does not hold any more, which the other end learns with the next flush. */
+  readonly #givingBack: Block[] = [];
+  /** Those that are held whose records have not been delivered. */
   readonly #arriving: ArrivedBlock[] = [];
   #receiver: LinkReceiver | undefined;
   #other: MemoryLink | undefined;
@@ -121,7 +123,9 @@ export class MemoryLink implements Link {
   }
 
   flush(): void {
-    if (this.#end === undefined) this.#writer.flush();
+    if (this.#end !== undefined) return;
+    this.#writer.flush();
+    this.#tellGivenBack();
   }
 
   close(): void {
@@ -132,7 +136,8 @@ export class MemoryLink implements Link {
   expect(record: number, block: Block, start: number, end: number): void {
     const arrived = new ArrivedBlock(record, block, start, end, () => {
       this.#held.delete(arrived);
-      this.#other?.givenBack(block);
+      this.#givingBack.push(block);
+      if (this.#isOver) this.#tellGivenBack();
     });
     this.#held.add(arrived);
     if (this.#isOver) arrived.lost();
@@ -206,6 +211,8 @@ export class MemoryLink implements Link {
       this.#other?.delivered();
       if (problem !== undefined) this.#finish({ kind: "protocol", message: problem });
     }
+    // Whoever only receives flushes nothing.
+    this.#tellGivenBack();
     if (this.#otherClosed && this.#arrived.length === 0 && this.#end === undefined) {
       this.#end = { kind: "peer" };
       this.#other?.otherClosed();
@@ -220,5 +227,10 @@ export class MemoryLink implements Link {
   #giveBackAll(): void {
     this.#isOver = true;
     for (const block of this.#held) block.lost();
+    this.#tellGivenBack();
+  }
+
+  #tellGivenBack(): void {
+    for (const block of this.#givingBack.splice(0)) this.#other?.givenBack(block);
   }
 }

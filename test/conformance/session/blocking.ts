@@ -147,6 +147,25 @@ export function blockingTests(world: World): void {
       expect(child.process.exitCode).toBeNull();
     });
 
+    it("starts no handlers that waited for room, before the thread is free", async () => {
+      const { echo, client } = await stage();
+      let runs = 0;
+      client.serve(Echo, {
+        say() {
+          runs++;
+          return { body: new Uint8Array(5_000) };
+        },
+      });
+      await echo.say({ text: "flood", number: 500 });
+      for (let i = 0; runs < 500; i++) {
+        const before = runs;
+        echo.say.sync({ text: "sleep", number: 5 });
+        expect(runs).toBe(before);
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(i).toBeLessThan(1_000);
+      }
+    });
+
     it("is refused while the same link tells of something, and done over another", async () => {
       const { client, address, otherAddress, echo } = await stage();
       await client.connect(otherAddress);
@@ -166,6 +185,9 @@ export function blockingTests(world: World): void {
         },
       });
       expect((await echo.say({ text: "call" })).text).toBe("called back through");
+      // The first request comes after the handler has begun, which has waited for another link meanwhile.
+      expect((await echo.say({ text: "chat" })).text).toBe("one two");
+      expect(replies.pop()).toBe("before the first");
       expect(replies).toEqual([
         "FAILED_PRECONDITION",
         "test.v1.Echo/Say: the thread cannot wait for a link whose records it is being told of; await something first",

@@ -5,7 +5,14 @@ import { blockUntilEnded, receiveOnce } from "../../../runtime/session/blocking.
 import { BytesPayload } from "../../../runtime/session/payload.js";
 import type { Stream } from "../../../runtime/session/stream.js";
 import type { StreamReceiver } from "../../../runtime/session/stream-receiver.js";
-import { DEFAULT_WIRE_LIMITS, encodeFrame, encodeHello, Flag, Kind } from "../../../runtime/wire/index.js";
+import {
+  DEFAULT_WIRE_LIMITS,
+  encodeFrame,
+  encodeHello,
+  Feature,
+  Flag,
+  Kind,
+} from "../../../runtime/wire/index.js";
 import { ArrivedBlock } from "../../../transports/memory/arrived-block.js";
 import { MemoryBlocks } from "../../../transports/memory/memory-blocks.js";
 import { type Acceptor, acceptorOf } from "./array-link.js";
@@ -33,12 +40,13 @@ function caller(): Caller {
   const acceptor = acceptorOf(DEFAULT_LIMITS, {
     now: () => time.nowMs,
     blocks,
+    fragmentBytes: 300,
     onMessage: (bytes) => told.push(`request ${text(bytes)}`),
   });
   const hello = encodeHello({
     minVersion: 1,
     maxVersion: 1,
-    features: 0,
+    features: Feature.FRAGMENTS,
     limits: DEFAULT_WIRE_LIMITS,
     name: "",
     implementation: "",
@@ -104,6 +112,8 @@ describe("a thread that is blocked on a call", () => {
         flags: Flag.LAST,
       }),
     );
+    const last = call("last");
+    receive(encodeFrame({ kind: Kind.END, streamId: last.id }));
     expect(told).toHaveLength(3);
     session.flush();
     expect(told.slice(3)).toEqual([
@@ -114,6 +124,7 @@ describe("a thread that is blocked on a call", () => {
       "after: reply",
       "after ends",
       "request two",
+      "last ends",
     ]);
     expect(session.held).toBeUndefined();
     receive(encodeFrame({ kind: Kind.CREDIT, streamId: 3, messages: 1 }));
@@ -247,8 +258,7 @@ describe("a thread that is blocked on a call", () => {
 
   it("sends parts of a large request while it waits", () => {
     const { session, link, receive } = caller();
-    link.isFull = true;
-    const large = new BytesPayload(new Uint8Array(1_000));
+    const large = new BytesPayload(Uint8Array.from({ length: 1_000 }, (_, index) => index));
     const stream = session.opener.openCall(REQUEST, large, {
       onHeaders: () => undefined,
       onMessage: () => undefined,
@@ -259,12 +269,18 @@ describe("a thread that is blocked on a call", () => {
       onEnd: () => undefined,
       onSendable: () => undefined,
     });
-    link.incoming.push(
-      () => link.drain(),
-      () => receive(encodeFrame({ kind: Kind.END, streamId: stream.id })),
-    );
+    link.incoming.push(() => {
+      const parts = link.sent.filter(({ streamId }) => streamId === BigInt(stream.id));
+      expect(parts.map(({ kind, payload }) => [kind, payload?.length])).toEqual([
+        [Kind.OPEN, 300],
+        [Kind.DATA, 300],
+        [Kind.DATA, 300],
+        [Kind.DATA, 100],
+      ]);
+      receive(encodeFrame({ kind: Kind.END, streamId: stream.id }));
+    });
     blockUntilEnded(session, stream);
-    expect(link.sent.at(-1)).toMatchObject({ kind: Kind.OPEN, payload: new Uint8Array(1_000) });
+    expect(link.incoming).toHaveLength(0);
   });
 });
 

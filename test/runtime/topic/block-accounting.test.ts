@@ -12,7 +12,7 @@ import type { MemoryBlocks } from "../../../transports/memory/memory-blocks.js";
 import type { Link, Transport } from "../../../transports/transport.js";
 import { failureOf } from "../../harness/failure.js";
 import { pattern, same } from "../../harness/pattern.js";
-import { until } from "../../harness/until.js";
+import { settled, until } from "../../harness/until.js";
 
 const NAMES: Names = {
   domain: "test",
@@ -289,13 +289,14 @@ describe("blocks that are borrowed", () => {
     await reading.next();
     expect(blocks.blocksInUse).toBe(4);
     const second = (await reading.next()).value!;
-    expect(blocks.blocksInUse).toBe(3);
+    await until("the first is given back", () => blocks.blocksInUse === 3);
     second.release();
-    expect(blocks.blocksInUse).toBe(2);
+    await until("the second is given back", () => blocks.blocksInUse === 2);
     await reading.next();
+    await settled();
     expect(blocks.blocksInUse).toBe(2);
     await reading.return?.();
-    expect(blocks.blocksInUse).toBe(0);
+    await until("all are given back", () => blocks.blocksInUse === 0);
   });
 
   it("are given back when the publisher ends, and what waits is copied", async () => {
@@ -305,8 +306,17 @@ describe("blocks that are borrowed", () => {
     await until("the end came", () => blocks.blocksInUse === 1);
     expect(subscription.received).toBe(4);
     const { message, isBorrowed } = (await reading.next()).value!;
-    expect(blocks.blocksInUse).toBe(0);
+    await until("the first is given back", () => blocks.blocksInUse === 0);
     expect([isBorrowed, same(message.body, pattern(100_000, 1))]).toEqual([false, true]);
+  });
+
+  it("are given back when the subscriber closes after the publisher has", async () => {
+    const { blocks, publisher, reading, subscription } = await borrowing();
+    await reading.next();
+    await publisher.close();
+    await until("the end came", () => blocks.blocksInUse === 1);
+    await subscription.close();
+    await until("the last is given back", () => blocks.blocksInUse === 0);
   });
 
   it("are lost with the link, but what waits is copied before", async () => {
