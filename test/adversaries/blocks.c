@@ -55,7 +55,7 @@ static void flip_names(hostile_flipper *self, uint64_t turn) {
 
 /* Names that change after they were checked. */
 static void changing_name(const char *path, hostile_tally *tally) {
-  const uint64_t until = traffic_now_ns() + UINT64_C(1200000000);
+  const uint64_t until = hostile_race_end_ns(1200);
   while (traffic_now_ns() < until) {
     hostile self = attach_with_segments(path, 1);
     hostile_flipper flipper = {.flip = flip_names, .at = hostile_at(&self, 0), .values = {0, UINT64_C(1) << 44}};

@@ -128,7 +128,7 @@ static void scramble(hostile_flipper *self, uint64_t turn) {
 }
 
 static void chaos(const char *path, hostile_tally *tally) {
-  const uint64_t until = traffic_now_ns() + UINT64_C(1500000000);
+  const uint64_t until = hostile_race_end_ns(1500);
   for (uint64_t seed = 1; traffic_now_ns() < until; seed++) {
     hostile self = hostile_attach(path, ring_bytes);
     hostile_flipper flipper = {.flip = scramble, .at = &self, .values = {seed << 32, 0}};

@@ -34,7 +34,7 @@ function program(name: string): string {
 /** Lets the victim decode for so many seconds. One of `ringFlips` flips goes into the rings; 0: none. */
 export async function flip(mode: FlipMode, seconds: number, ringFlips: number): Promise<FlipOutcome> {
   const flipper = await compile({ name: "flipper", sources: ["test/adversaries/flipper.c"], flags: ["-O2"] });
-  const directory = await mkdtemp(join(tmpdir(), "pf-"));
+  const directory = await mkdtemp(join(tmpdir(), "flip-"));
   const env = { ...process.env, PROTOIPC_DIR: directory };
   const name = "shm:flip";
   let publisher: ChildProcess | undefined;

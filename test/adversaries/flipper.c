@@ -83,13 +83,13 @@ static void flip(int memory, const regions *list, uint64_t *chance) {
   if (pwrite(memory, &byte, 1, (off_t)at) != 1) return;
 }
 
-/* Words and not bytes: what stands at the beginning of a ring's segment, and in its first page of records. */
+/* Words and not bytes: cursors and what stands beside them, or records. */
 static void flip_ring(int memory, const regions *list, uint64_t *chance) {
   if (list->count == 0) return;
   const region *place = &list->all[traffic_random(chance) % list->count];
   const uint64_t word = traffic_random(chance) >> traffic_random(chance) % 64;
-  const uint64_t at = place->from + traffic_random(chance) % 1024 * 8;
-  if (pwrite(memory, &word, sizeof word, (off_t)at) != sizeof word) return;
+  const uint64_t at = traffic_random(chance) % (traffic_random(chance) % 2 == 0 ? 640 : place->bytes);
+  if (pwrite(memory, &word, sizeof word, (off_t)(place->from + at / 8 * 8)) != sizeof word) return;
 }
 
 int main(int argc, char **argv) {

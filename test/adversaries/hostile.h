@@ -49,6 +49,14 @@ typedef struct hostile {
   uint32_t segments; /* announced */
 } hostile;
 
+/*
+ * When an attack that has to meet the victim in the middle of something gives up. One that is to succeed has longer: it is
+ * stopped when it has.
+ */
+static inline uint64_t hostile_race_end_ns(uint64_t usual_ms) {
+  return traffic_now_ns() + (hostile_variants == 1 ? 15000 : usual_ms) * 1000000;
+}
+
 _Noreturn static inline void hostile_die(const char *what) {
   fprintf(stderr, "%s: %s\n", what, strerror(errno));
   exit(2);

@@ -80,7 +80,7 @@ static void changing_header(const char *path, hostile_tally *tally) {
   const uint64_t right = hostile_word(flipped_body, SHM_FRAME);
   const uint64_t wild[] = {right + 50000, hostile_word(16, SHM_FRAME_WITH_BLOCK), hostile_word(UINT32_MAX, SHM_FRAME), UINT64_MAX,
                            0};
-  const uint64_t until = traffic_now_ns() + UINT64_C(1500000000);
+  const uint64_t until = hostile_race_end_ns(1500);
   for (uint32_t i = 0; traffic_now_ns() < until; i++) {
     hostile self = hostile_attach(path, ring_bytes);
     hostile_flipper flipper = {.flip = flip_headers, .at = hostile_at(&self, 0)};

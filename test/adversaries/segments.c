@@ -160,7 +160,7 @@ static void attach_lies(const char *path, hostile_tally *tally) {
 
 /* A header that changes while it is looked at: what was checked must be what is used. */
 static void changing_attach(const char *path, hostile_tally *tally) {
-  const uint64_t until = traffic_now_ns() + UINT64_C(1500000000);
+  const uint64_t until = hostile_race_end_ns(1500);
   while (traffic_now_ns() < until) {
     hostile self = hostile_open(path, ring_bytes, HOSTILE_SEALS);
     const shm_attach message = hostile_attach_message(self.own_bytes);

@@ -153,7 +153,7 @@ class NodeSoaking {
 export async function soakNode(kills: number, seed: number): Promise<NodeSoak> {
   const chance = chanceOf(seed);
   const startMs = performance.now();
-  const directory = await mkdtemp(join(tmpdir(), "ps-"));
+  const directory = await mkdtemp(join(tmpdir(), "soak-"));
   process.env["PROTOIPC_DIR"] = directory;
   const before = await sharedFiles();
   const soaking = new NodeSoaking("shm:soak");
