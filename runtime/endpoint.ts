@@ -401,8 +401,9 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     this.#listeners = [];
     // Nobody new comes in; what has begun is finished; then the name is free.
     await Promise.all(listeners.map((listener) => listener.close()));
+    // Those that still come are told that it closes.
     for (const link of this.#early ?? []) link.close();
-    this.#early = [];
+    this.#early = undefined;
     const connections = [...this.#connections];
     // Refused from now on, and not only when every subscriber has read what waits for it.
     for (const { session } of connections) session.drain();
