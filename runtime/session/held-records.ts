@@ -42,7 +42,7 @@ export class HeldRecords {
   /** A record came: delivers it where it is the call's own, else keeps it. */
   take(bytes: Uint8Array, start: number, end: number, block: ReceivedBlock | undefined): void {
     const { stream } = this;
-    if (stream?.receiver !== undefined && this.#isOwn(stream, bytes, start, end)) {
+    if (stream !== undefined && this.#isOwn(stream, bytes, start, end)) {
       this.#session.deliver(bytes, start, end, block);
       return;
     }

@@ -192,6 +192,20 @@ describe("a thread that is blocked on a call", () => {
     expect(told).toEqual(["own: reply", "own ends"]);
   });
 
+  it("knows that the peer drains where that came in one batch with the end of the call", () => {
+    const { session, link, receive, call, told } = caller();
+    const own = call("own");
+    link.incoming.push(() => {
+      receive(encodeFrame({ kind: Kind.END, streamId: own.id, payload: payload("reply") }));
+      receive(encodeFrame({ kind: Kind.DRAIN, streamId: own.id }));
+    });
+    blockUntilEnded(session, own);
+    expect(told).toEqual(["own: reply", "own ends"]);
+    expect(session.held?.over?.code).toBe("UNAVAILABLE");
+    session.flush();
+    expect(session.isPeerDraining).toBe(true);
+  });
+
   it("is free when the peer closes the link; what came before is told first", () => {
     const { session, link, receive, call, told } = caller();
     const [other, own] = [call("other"), call("own")];
