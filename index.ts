@@ -40,7 +40,8 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   if (loaded.binding === undefined) {
     const missing = { shm: loaded.reason };
     const transports = chosenTransports([unixTransport({ closingRecord })], missing);
-    return { host, transports: [...transports, memoryTransport()], missing, names: directoryNames(domain) };
+    const names = directoryNames({ domain, implementation: host.implementation });
+    return { host, transports: [...transports, memoryTransport()], missing, names };
   }
   const { binding } = loaded;
   const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
@@ -48,7 +49,8 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const unix = unixTransport({ closingRecord, credentialsOf });
   const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
   const transports = [...chosenTransports([shm, unix], {}), memoryTransport()];
-  return { host, transports, names: directoryNames(domain, fileLock) };
+  const names = directoryNames({ domain, implementation: host.implementation, fileLock });
+  return { host, transports, names };
 }
 
 // What users hold.
@@ -61,6 +63,8 @@ export type {
   ClientOptions,
   Counters,
   Endpoint,
+  EndpointChange,
+  EndpointChanges,
   EndpointEvents,
   FieldLoan,
   FieldLoanOptions,
@@ -88,6 +92,7 @@ export { type ErrorDetail, IpcError, type IpcErrorOptions, isIpcError } from "./
 export { errorDetail } from "./runtime/error-detail.js";
 export { DEFAULT_LIMITS, type Limits } from "./runtime/limits.js";
 export { Metadata, type MetadataInit, type MetadataValue } from "./runtime/metadata.js";
+export type { FoundEndpoint, OfferedItem } from "./runtime/names.js";
 export type { OpenOptions } from "./runtime/open-options.js";
 export type { Peer } from "./runtime/peer.js";
 export { VERSION } from "./platform/version.js";

@@ -4,6 +4,7 @@ import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.j
 import type { IpcError } from "./error.js";
 import type { Interceptor } from "./interceptor.js";
 import type { Limits } from "./limits.js";
+import type { FoundEndpoint } from "./names.js";
 import type { Peer } from "./peer.js";
 
 /** Whom a client or subscription talks to: an address ("market", "unix:market", "memory:market") or a connected peer. */
@@ -281,6 +282,16 @@ export interface Subscription<
   close(): Promise<void>;
 }
 
+/** An endpoint of the domain has come, gone, or offers something else than before. */
+export interface EndpointChange {
+  readonly kind: "appeared" | "changed" | "gone";
+  /** As it describes itself; where it is gone, as it did last. */
+  readonly endpoint: FoundEndpoint;
+}
+
+/** The endpoints of the domain, first those that are there, then as they come and go. `break` ends it. */
+export interface EndpointChanges extends AsyncIterable<EndpointChange>, AsyncDisposable {}
+
 /** What `on` listens to. What a listener throws becomes a process warning. */
 export interface EndpointEvents {
   /** A link is up and introduced, whoever dialled. */
@@ -297,6 +308,12 @@ export interface EndpointEvents {
    * link is closed; others are not touched. A peer that leaves before it has introduced itself is none of these.
    */
   linkRejected: (reason: IpcError) => void;
+  /**
+   * Something in the domain's directory cannot be used: a link, another user's file, an entry that makes no sense. It is
+   * left as it is, and the others are found all the same. `name` is that of the file, or the domain's own where that
+   * cannot be read or this endpoint cannot be announced. Raised while the domain is looked at; without a listener, nothing.
+   */
+  endpointRefused: (name: string, reason: IpcError) => void;
 }
 
 /** Counts of an endpoint, all from 0. */
@@ -323,14 +340,17 @@ export type PublisherOf<T> =
 export interface Endpoint extends AsyncDisposable {
   /** The name, or "" for an anonymous endpoint. */
   readonly name: string;
-  /** Where it listens, one address per transport, such as "unix:market"; empty for an anonymous endpoint. */
+  /**
+   * Where it listens, one address per transport, such as "unix:market". Empty for an endpoint without a name until it
+   * serves or publishes something; then it listens under a name that is made up.
+   */
   readonly addresses: readonly string[];
   /** The limits that hold, with the defaults where `open` said nothing. */
   readonly limits: Limits;
   /** What has happened since `open`. */
   readonly counters: Readonly<Counters>;
   /** The peers connected at this moment. */
-  readonly peers: readonly Peer[];
+  readonly connectedPeers: readonly Peer[];
 
   /**
    * Serves a service to every peer. A method without a handler answers UNIMPLEMENTED. Throws `IpcError` ALREADY_EXISTS
@@ -391,6 +411,19 @@ export interface Endpoint extends AsyncDisposable {
    * PERMISSION_DENIED, DEADLINE_EXCEEDED when the peer does not introduce itself, CANCELLED when `signal` aborts.
    */
   connect(target: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Peer>;
+
+  /**
+   * The other endpoints of the domain: who is there, over what it is reached, what it serves and publishes. Those without
+   * a name are found when they serve or publish something. Looks anew each time; removes what dead endpoints have left.
+   */
+  peers(): Promise<readonly FoundEndpoint[]>;
+
+  /**
+   * Tells of the other endpoints of the domain, first of those that are there, then as they come, change and go: within
+   * moments, also when a process is killed. The process goes on running until the loop ends: by `break`, by `signal` (it
+   * then throws CANCELLED), or when this endpoint closes.
+   */
+  watch(options?: { readonly signal?: AbortSignal | undefined }): EndpointChanges;
 
   /** Listens to an event; the function returned stops that. */
   on<E extends keyof EndpointEvents>(event: E, listener: EndpointEvents[E]): () => void;

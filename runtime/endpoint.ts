@@ -1,4 +1,4 @@
-import type { Link, LinkLimits, Listener, Transport } from "../transports/transport.js";
+import type { Link, LinkLimits, Transport } from "../transports/transport.js";
 import { parseAddress } from "./address.js";
 import type {
   BlockingCalls,
@@ -15,16 +15,19 @@ import { type Channel, makeClient, within } from "./client.js";
 import { abortError } from "./client-call.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
 import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "./definition.js";
-import { dial, isLocal, transportNamed } from "./dialler.js";
+import { dial } from "./dialler.js";
 import { Emitter } from "./emitter.js";
+import { RegistryChanges } from "./endpoint-changes.js";
 import { IpcError } from "./error.js";
 import type { Host } from "./host.js";
 import type { Interceptor } from "./interceptor.js";
 import type { Limits } from "./limits.js";
-import type { NameClaim, Names } from "./names.js";
+import { Listening } from "./listening.js";
+import type { FoundEndpoint, Names } from "./names.js";
 import { checkOpenOptions, limitsOf, type OpenOptions } from "./open-options.js";
 import type { Peer } from "./peer.js";
 import type { CallObserver } from "./server-call.js";
+import { Registry } from "./registry.js";
 import { Services } from "./services.js";
 import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
@@ -64,14 +67,13 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   readonly host: Host;
   readonly limits: Limits;
   readonly incarnation: Uint8Array;
-  readonly addresses: string[] = [];
   readonly counters: Counters = { callsHandled: 0, handlersFailed: 0, oneWayFailed: 0, linksRejected: 0 };
   readonly #surroundings: Surroundings;
   readonly #drainTimeoutMs: number;
   readonly #clientInterceptors: readonly Interceptor[];
   readonly #serverInterceptors: readonly Interceptor[];
   readonly #events: Emitter<EndpointEvents>;
-  readonly #services = new Services();
+  readonly #services = new Services(() => void this.#listening.announce());
   readonly #publishers = new Set<TopicPublisher>();
   readonly #subscriptions = new Set<TopicSubscription>();
   readonly #connections = new Set<Connection>();
@@ -79,11 +81,11 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   readonly #dialled = new Map<string, { usable: Connection | undefined; connecting: Promise<Connection> }>();
   readonly #linkLimits: LinkLimits;
   readonly #observer: CallObserver;
-  #listeners: Listener[] = [];
+  readonly #listening: Listening;
   /** Links that came before `open` has resolved. */
   #early: Link[] | undefined = [];
-  #claim: NameClaim | undefined;
-  #name = "";
+  readonly #registry: Registry | undefined;
+  readonly #changes = new Set<RegistryChanges>();
   #handshakes = 0;
   #accepted = 0;
   #closing: Promise<void> | undefined;
@@ -98,8 +100,24 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     this.#clientInterceptors = options.clientInterceptors ?? [];
     this.#serverInterceptors = options.serverInterceptors ?? [];
     this.#events = new Emitter((error) => host.warn(error));
+    const { discovery } = surroundings.names;
+    this.#registry =
+      discovery === undefined
+        ? undefined
+        : new Registry(discovery, (name, reason) => {
+            this.#events.emit("endpointRefused", name, fromTransportError(reason));
+          });
     const { maxMessageBytes, maxHeaderBytes, frameTimeoutMs, sendBufferBytes } = this.limits;
     this.#linkLimits = { maxRecordBytes: maxMessageBytes + maxHeaderBytes, frameTimeoutMs, sendBufferBytes };
+    this.#listening = new Listening({
+      ...surroundings,
+      limits: this.#linkLimits,
+      incarnation: hex(this.incarnation),
+      isDiscoverable: options.discoverable ?? true,
+      onLink: (link) => this.#onLink(link),
+      offered: () => this.#services.offered,
+      onNotAnnounced: (error) => this.#onNotAnnounced(error),
+    });
     this.#observer = {
       onStarted: () => {
         this.counters.callsHandled++;
@@ -112,11 +130,39 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   }
 
   get name(): string {
-    return this.#name;
+    return this.#listening.name;
   }
 
-  get peers(): readonly Peer[] {
+  get addresses(): readonly string[] {
+    return this.#listening.addresses;
+  }
+
+  get connectedPeers(): readonly Peer[] {
     return [...this.#connections].flatMap(({ peer }) => peer ?? []);
+  }
+
+  async peers(): Promise<readonly FoundEndpoint[]> {
+    this.#checkOpen();
+    const own = hex(this.incarnation);
+    const found = (await this.#registry?.snapshot()) ?? [];
+    return found.filter(({ incarnation }) => incarnation !== own);
+  }
+
+  watch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): RegistryChanges {
+    this.#checkOpen();
+    if (this.#registry === undefined) {
+      throw new IpcError("UNIMPLEMENTED", "endpoints cannot be found here: there is no directory of names");
+    }
+    const changes: RegistryChanges = new RegistryChanges(
+      this.#registry,
+      hex(this.incarnation),
+      signal,
+      () => {
+        this.#changes.delete(changes);
+      },
+    );
+    if (signal?.aborted !== true) this.#changes.add(changes);
+    return changes;
   }
 
   /**
@@ -124,52 +170,12 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
    * resolved: what it asks for is served by then.
    */
   async listen(options: OpenOptions): Promise<void> {
-    await this.#listenOnAll(options);
+    await this.#listening.listen(options);
     this.host.atEndOfTurn(() => {
       const links = this.#early ?? [];
       this.#early = undefined;
       for (const link of links) this.#onLink(link);
     });
-  }
-
-  async #listenOnAll(options: OpenOptions): Promise<void> {
-    const { transports, names } = this.#surroundings;
-    if (options.name !== undefined) {
-      const address = parseAddress(options.name);
-      if (address.kind === "path") {
-        throw new IpcError(
-          "INVALID_ARGUMENT",
-          `name is the path ${JSON.stringify(address.path)}; paths go into listen`,
-        );
-      }
-      this.#name = address.name;
-      const chosen =
-        address.kind === "bare"
-          ? transports.filter((transport) => !isLocal(transport))
-          : [transportNamed(this.#surroundings, address.scheme)];
-      const named = chosen.filter((transport) => !isLocal(transport));
-      if (named.length > 0) this.#claim = await names.claim(address.name, hex(this.incarnation));
-      for (const transport of chosen) {
-        const directory = isLocal(transport) ? names.domain : this.#claim!.directory;
-        await this.#listenOn(transport, { kind: "name", name: address.name, directory });
-        this.addresses.push(`${transport.name}:${address.name}`);
-      }
-      await this.#claim?.announce(named.map(({ name }) => name));
-    }
-    for (const text of options.listen ?? []) {
-      const address = parseAddress(text);
-      if (address.kind !== "path") {
-        throw new IpcError(
-          "INVALID_ARGUMENT",
-          `listen has ${JSON.stringify(text)}, which is no path; names go into name`,
-        );
-      }
-      await this.#listenOn(transportNamed(this.#surroundings, address.scheme), {
-        kind: "path",
-        path: address.path,
-      });
-      this.addresses.push(text);
-    }
   }
 
   serve<Client, Handlers extends object>(
@@ -203,12 +209,13 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       drainTimeoutMs: this.#drainTimeoutMs,
       blocks: this.#surroundings.transports.find(({ blocks }) => blocks !== undefined)?.blocks,
       onClosed: (fullName) => {
-        this.#services.remove(fullName);
+        this.#services.removeTopic(fullName);
         this.#publishers.delete(publisher);
       },
     });
     this.#services.addTopic(topic.fullName, publisher);
     this.#publishers.add(publisher);
+    await this.#listening.announce();
     return publisherApi(topic, publisher) as never;
   }
 
@@ -288,10 +295,6 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       this.#events.emit("linkRejected", reason);
     }
     if (connection.peer !== undefined) this.#events.emit("peerDisconnected", connection.peer, reason);
-  }
-
-  async #listenOn(transport: Transport, place: Parameters<Transport["listen"]>[0]): Promise<void> {
-    this.#listeners.push(await transport.listen(place, this.#linkLimits, (link) => this.#onLink(link)));
   }
 
   #onLink(link: Link): void {
@@ -396,11 +399,17 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     if (!this.#events.emit("handlerFailed", error, call)) this.host.warn(error);
   }
 
+  #onNotAnnounced(error: unknown): void {
+    const { code, rawMessage } = fromTransportError(error);
+    const reason = new IpcError(code, `others cannot find this endpoint: ${rawMessage}`, { cause: error });
+    if (!this.#events.emit("endpointRefused", this.#surroundings.names.domain, reason))
+      this.host.warn(reason);
+  }
+
   async #close(): Promise<void> {
-    const listeners = this.#listeners;
-    this.#listeners = [];
+    for (const changes of this.#changes) changes.end("well");
     // Nobody new comes in; what has begun is finished; then the name is free.
-    await Promise.all(listeners.map((listener) => listener.close()));
+    await this.#listening.stop();
     // Those that still come are told that it closes.
     for (const link of this.#early ?? []) link.close();
     this.#early = undefined;
@@ -422,7 +431,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     const ownReason = new IpcError("CANCELLED", "this endpoint was closed");
     for (const { session } of connections) session.close(theirReason, ownReason);
     await Promise.all(connections.map(({ closed }) => closed));
-    await this.#claim?.release();
+    this.#registry?.stop();
+    await this.#listening.release();
   }
 
   #checkOpen(): void {

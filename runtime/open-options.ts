@@ -6,7 +6,8 @@ export interface OpenOptions {
   /**
    * The name under which others find this endpoint, 1 to 64 characters of a-z, A-Z, 0-9, ".", "_" and "-": it listens
    * on every transport there is. With a transport in front ("unix:market", "memory:market") it listens on that one
-   * alone. Without a name it listens nowhere, and still serves the peers that it dials.
+   * alone. Names that begin with "_" are made up, for endpoints without one: such an endpoint listens when it serves or
+   * publishes something, so that it is found too; until then it only dials.
    */
   readonly name?: string | undefined;
   /** Further addresses to listen on, by absolute path: "unix:/run/app/market.sock". */
@@ -21,6 +22,11 @@ export interface OpenOptions {
   readonly drainTimeoutMs?: number | undefined;
   /** Keeps apart endpoints of the same name. "default", or $PROTOIPC_DOMAIN, unless said. */
   readonly domain?: string | undefined;
+  /**
+   * Whether others find this endpoint by what it serves and publishes; true unless said. With false they need its address,
+   * and without a name it never listens: it serves the peers that it dials.
+   */
+  readonly discoverable?: boolean | undefined;
   /**
    * How the event loop waits for what comes over shared memory. "adaptive", unless said: it looks for up to 20 us before
    * it sleeps, so that a busy pair needs no system call; a link that was idle for a millisecond costs nothing. "event":
@@ -37,6 +43,7 @@ const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
   "serverInterceptors",
   "drainTimeoutMs",
   "domain",
+  "discoverable",
   "waiting",
 ];
 
@@ -51,7 +58,10 @@ export function checkOpenOptions(options: OpenOptions): void {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { drainTimeoutMs, listen, waiting } = options;
+  const { discoverable, drainTimeoutMs, listen, waiting } = options;
+  if (discoverable !== undefined && typeof discoverable !== "boolean") {
+    throw new TypeError(`discoverable is ${typeof discoverable}; it must be true or false`);
+  }
   if (listen !== undefined && !Array.isArray(listen)) {
     throw new TypeError(`listen is ${typeof listen}; it must be an array of addresses`);
   }

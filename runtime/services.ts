@@ -16,6 +16,7 @@ import {
   hasManyResponses,
   ServerCall,
 } from "./server-call.js";
+import type { Offer, OfferedItem } from "./names.js";
 import { NO_METADATA, type Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import type { WireMetadata } from "./wire/metadata.js";
@@ -37,6 +38,21 @@ export class Services {
   readonly #served = new Map<string, Served>();
   readonly #typeNames = new Set<string>();
   readonly #topics = new Set<string>();
+  /** The topics that have a publisher. */
+  readonly #published = new Set<string>();
+  readonly #onChange: () => void;
+
+  /** `onChange` is called when what others may use has changed. */
+  constructor(onChange: () => void = () => undefined) {
+    this.#onChange = onChange;
+  }
+
+  /** What others may use. */
+  get offered(): Pick<Offer, "services" | "topics"> {
+    const itemsOf = (names: ReadonlySet<string>): OfferedItem[] =>
+      [...names].sort().map((name) => ({ name, fingerprint: "" }));
+    return { services: itemsOf(this.#typeNames), topics: itemsOf(this.#published) };
+  }
 
   /** Adds the handlers of a service. Throws `IpcError` ALREADY_EXISTS, or a `TypeError` for what is no handler. */
   addService(
@@ -83,6 +99,7 @@ export class Services {
     this.#typeNames.add($typeName);
     for (const method of $methods) if (isTopic(method)) this.#topics.add(method.fullName);
     for (const [name, served] of added) this.#served.set(name, served);
+    this.#onChange();
   }
 
   /** Adds a topic's publisher. Throws `IpcError` ALREADY_EXISTS. */
@@ -91,10 +108,14 @@ export class Services {
       throw new IpcError("ALREADY_EXISTS", `${fullName} already has a publisher on this endpoint`);
     }
     this.#served.set(fullName, served);
+    this.#published.add(fullName);
+    this.#onChange();
   }
 
-  remove(fullName: string): void {
+  removeTopic(fullName: string): void {
     this.#served.delete(fullName);
+    this.#published.delete(fullName);
+    this.#onChange();
   }
 
   /** As `SessionHandler.onOpen`. */

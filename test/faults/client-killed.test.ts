@@ -20,7 +20,7 @@ describe("a client that is killed", () => {
       (running) => running === 8,
       10_000,
     );
-    expect([keyed.subscribers, plain.subscribers, server.peers.length]).toEqual([2, 2, 2]);
+    expect([keyed.subscribers, plain.subscribers, server.connectedPeers.length]).toEqual([2, 2, 2]);
     expect(tally).toMatchObject({ aborted: {}, left: {} });
 
     await client.kill("SIGKILL");
@@ -47,6 +47,6 @@ describe("a client that is killed", () => {
     );
     expect(keyed.publish({ name: "a", shard: 1 }, {})).toMatchObject({ matched: 0 });
     expect(server.counters).toMatchObject({ handlersFailed: 0, linksRejected: 0 });
-    expect(server.peers).toEqual([]);
+    expect(server.connectedPeers).toEqual([]);
   });
 });

@@ -101,7 +101,7 @@ describe("a server that is killed", () => {
       expect(await client.say({ text: "who" }, { timeoutMs: 10_000 })).toMatchObject({ number: server.pid });
       await server.kill("SIGKILL");
       await until(
-        () => endpoint.peers.length,
+        () => endpoint.connectedPeers.length,
         (peers) => peers === 0,
         10_000,
       );

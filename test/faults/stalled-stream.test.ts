@@ -48,7 +48,7 @@ describe("a server stream whose reader stands still", () => {
     );
     expect(median(beside)).toBeLessThan(2 * median(without));
     // The stream sent no more than its credit, and each that was left has ended at the server.
-    expect(endpoint.peers.length).toBe(1);
+    expect(endpoint.connectedPeers.length).toBe(1);
     await until(
       () => server.ask<{ tally: { running: number; left: Record<string, number> } }>({ do: "report" }),
       ({ tally }) => tally.running === 0 && tally.left[`count ${ENDLESS}`] === WINDOWS,

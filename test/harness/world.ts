@@ -83,7 +83,7 @@ export function makeWorld(transport: TransportName, canBorrow: boolean = transpo
       const client = await world.open(clientOptions);
       const serverPeer = await client.connect(address);
       const clientPeer = await new Promise<Peer>((resolve) => {
-        const [known] = server.peers;
+        const [known] = server.connectedPeers;
         if (known !== undefined) resolve(known);
         else server.on("peerConnected", resolve);
       });

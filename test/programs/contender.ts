@@ -14,7 +14,13 @@ async function answer(line: string): Promise<object> {
     return { released: true };
   }
   try {
-    claim = await claimName({ root: { path, rule: "PROTOIPC_DIR" }, domain, name, incarnation: "00" });
+    claim = await claimName({
+      root: { path, rule: "PROTOIPC_DIR" },
+      domain,
+      name,
+      incarnation: "00",
+      implementation: "",
+    });
     return { won: true };
   } catch (error) {
     if (error instanceof TransportError) return { won: false, kind: error.kind, message: error.message };

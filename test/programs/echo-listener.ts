@@ -5,10 +5,12 @@ import { unixTransport } from "../../transports/unix/index.js";
 
 const [path = "", domain = "", name = ""] = process.argv.slice(2);
 const root = { path, rule: "PROTOIPC_DIR" } as const;
-const claim = await claimName({ root, domain, name, incarnation: "00" }).catch((error: unknown) => {
-  process.stdout.write(`${JSON.stringify({ ready: false, reason: String(error) })}\n`);
-  process.exit(1);
-});
+const claim = await claimName({ root, domain, name, incarnation: "00", implementation: "" }).catch(
+  (error: unknown) => {
+    process.stdout.write(`${JSON.stringify({ ready: false, reason: String(error) })}\n`);
+    process.exit(1);
+  },
+);
 const limits = { maxRecordBytes: 1_048_576, frameTimeoutMs: 5_000, sendBufferBytes: 262_144 };
 await unixTransport().listen({ kind: "name", name, directory: claim.directory }, limits, (link) => {
   link.start({
@@ -23,5 +25,5 @@ await unixTransport().listen({ kind: "name", name, directory: claim.directory },
     onClose() {},
   });
 });
-await claim.announce(["unix"]);
+await claim.announce({ transports: ["unix"], services: [], topics: [] });
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);

@@ -33,7 +33,7 @@ await answerLines<Command>({ pid: process.pid }, (command) => {
         disconnected,
         unhandled,
         counters: endpoint.counters,
-        peers: endpoint.peers.length,
+        peers: endpoint.connectedPeers.length,
         subscribers: keyed.subscribers,
       };
     case "publish": {

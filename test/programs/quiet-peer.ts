@@ -39,7 +39,7 @@ await answerLines<Command>({ pid: process.pid }, async (command) => {
     case "call": {
       const client = endpoint.client(Echo, name);
       for (let i = 0; i < command.count; i++) await client.say({ text: "hello" });
-      return { transport: endpoint.peers[0]?.link.transport ?? "" };
+      return { transport: endpoint.connectedPeers[0]?.link.transport ?? "" };
     }
     case "subscribe":
       await Promise.all(Array.from({ length: command.count }, (_, i) => read(`key ${i}`)));

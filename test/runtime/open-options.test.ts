@@ -23,7 +23,7 @@ describe("checkOpenOptions", () => {
     expect(() => checkOpenOptions(misspelt)).toThrow(
       new TypeError(
         'open has no option "nmae"; it has: name, listen, limits, clientInterceptors, serverInterceptors, ' +
-          "drainTimeoutMs, domain, waiting",
+          "drainTimeoutMs, domain, discoverable, waiting",
       ),
     );
     const waiting: object = { waiting: "often" };

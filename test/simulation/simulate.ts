@@ -91,7 +91,7 @@ async function prepare(world: World, random: Random): Promise<Run> {
     const bootId = scenario.sharesClock ? "boot" : "";
     const host = simHost(world, random.fork(), 100 + hosts.length, random.int(0, 5_000), bootId);
     hosts.push(host);
-    const options = { limits, listen, drainTimeoutMs: scenario.drainTimeoutMs };
+    const options = { limits, listen, drainTimeoutMs: scenario.drainTimeoutMs, discoverable: false };
     const endpoint = await openEndpoint(options, { host, transports: [transport], names: NAMES });
     const site: HandlerSite = { world, host, calls: byId, running, isCorrupted: () => links.isCorrupted };
     endpoint.serve(Echo, simHandlers(site));
@@ -122,7 +122,7 @@ function planWork(run: Run, random: Random): void {
     const endpoint = clients[call.clientIndex]!;
     world.after(call.startMs, () => {
       // A client is called back on the link that it made; without one, it calls itself.
-      const back = call.isReverse ? server.peers[call.clientIndex] : undefined;
+      const back = call.isReverse ? server.connectedPeers[call.clientIndex] : undefined;
       const client = back === undefined ? endpoint.client(Echo, SERVER) : server.client(Echo, back);
       void makeCall({ world, isCorrupted }, client, call);
     });

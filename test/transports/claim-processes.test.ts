@@ -96,6 +96,7 @@ describe("a listener that is killed", () => {
       domain: "default",
       name: "market",
       incarnation: "",
+      implementation: "",
     });
     const successor = await unixTransport().listen(place, LIMITS, (link) => link.close());
     await successor.close();

@@ -8,13 +8,16 @@ import {
   chooseDomain,
   chooseRoot,
   claimName,
+  type Entry,
   endpointDirectory,
   ensurePrivateDirectory,
   findEndpoint,
   isPrivateDirectory,
+  type Offered,
   readEntry,
 } from "../../transports/directory/index.js";
 import { takeNumberedLock } from "../../transports/directory/lock.js";
+import { processStart } from "../../transports/directory/process-start.js";
 import { newFolder } from "./folder.js";
 
 const isRoot = process.geteuid?.() === 0;
@@ -26,7 +29,17 @@ async function newOptions(): Promise<ClaimOptions> {
     domain: "default",
     name: "market",
     incarnation: "00ff",
+    implementation: "test/1",
   };
+}
+
+const offered = (...transports: string[]): Offered => ({ transports, services: [], topics: [] });
+
+/** What the entry of `newOptions` holds. */
+async function ownEntry(...transports: string[]): Promise<Entry> {
+  const startTime = (await processStart(process.pid)) ?? "";
+  const self = { name: "market", pid: process.pid, startTime, incarnation: "00ff", implementation: "test/1" };
+  return { ...self, ...offered(...transports), protocol: 1 };
 }
 
 describe("the root", () => {
@@ -124,10 +137,9 @@ describe("a claim", () => {
     const claim = await claimName(options);
     expect(claim.directory).toBe(endpointDirectory(options.root, "default", "market"));
     expect((await readdir(claim.directory)).sort()).toEqual(["entry", "secret"]);
-    const entry = { name: "market", pid: process.pid, incarnation: "00ff", transports: [], protocol: 1 };
-    expect(await readEntry(claim.directory)).toEqual(entry);
-    await claim.announce(["unix", "pipe"]);
-    expect(await readEntry(claim.directory)).toEqual({ ...entry, transports: ["unix", "pipe"] });
+    expect(await readEntry(claim.directory)).toEqual(await ownEntry());
+    await claim.announce(offered("unix", "pipe"));
+    expect(await readEntry(claim.directory)).toEqual(await ownEntry("unix", "pipe"));
     expect((await lstat(join(claim.directory, "secret"))).mode & 0o777).toBe(0o600);
     await claim.release();
     await claim.release();
@@ -279,19 +291,40 @@ describe("a claim", () => {
     '{"name":"a","pid":1.5,"incarnation":"","transports":[],"protocol":1}',
     '{"name":"a","pid":1,"incarnation":"","transports":[1],"protocol":1}',
     '{"name":"a","pid":1,"incarnation":"","transports":"unix","protocol":1}',
+    '{"name":"a","pid":1,"incarnation":"","transports":[],"protocol":1,"startTime":5}',
+    '{"name":"a","pid":1,"incarnation":"","transports":[],"protocol":1,"services":[{}]}',
+    '{"name":"a","pid":1,"incarnation":"","transports":[],"protocol":1,"topics":["t"]}',
+    '{"name":"a","pid":1,"incarnation":"","transports":[],"protocol":1,"topics":[{"name":"t","fingerprint":1}]}',
   ])("has no entry in %j", async (text) => {
     const directory = await newFolder();
     await writeFile(join(directory, "entry"), text);
     await expect(readEntry(directory)).rejects.toMatchObject({ kind: "denied" });
   });
 
+  it("is in an entry of an older writer, which says less", async () => {
+    const directory = await newFolder();
+    await writeFile(
+      join(directory, "entry"),
+      '{"name":"a","pid":1,"incarnation":"00","transports":["unix"],"protocol":1,"topics":[{"name":"t"}]}',
+    );
+    expect(await readEntry(directory)).toEqual({
+      name: "a",
+      pid: 1,
+      startTime: "",
+      incarnation: "00",
+      implementation: "",
+      transports: ["unix"],
+      services: [],
+      topics: [{ name: "t", fingerprint: "" }],
+      protocol: 1,
+    });
+  });
+
   it("leaves the entry as JSON that any language reads", async () => {
     const claim = await claimName(await newOptions());
-    await claim.announce(["unix"]);
+    await claim.announce(offered("unix"));
     const text = await readFile(join(claim.directory, "entry"), "utf8");
-    expect(text).toBe(
-      `{"name":"market","pid":${process.pid},"incarnation":"00ff","transports":["unix"],"protocol":1}\n`,
-    );
+    expect(text).toBe(`${JSON.stringify(await ownEntry("unix"))}\n`);
     await claim.release();
   });
 });
@@ -337,10 +370,10 @@ describe("an endpoint", () => {
     const other = await claimName({ ...options, name: "other" });
     await lost(`${root.path}/default/market does not exist`);
     const claim = await claimName(options);
-    await claim.announce(["unix"]);
+    await claim.announce(offered("unix"));
     expect(await findEndpoint(root, domain, name)).toEqual({
       directory: claim.directory,
-      entry: { name: "market", pid: process.pid, incarnation: "00ff", transports: ["unix"], protocol: 1 },
+      entry: await ownEntry("unix"),
     });
     await rm(join(claim.directory, "entry"));
     await lost(`${claim.directory} has no entry`);

@@ -196,7 +196,14 @@ describe.runIf(HAS_SHM)("native code for other transports", () => {
     const binding = shmBinding()!;
     const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
     const root = { path: join(await newFolder(), "root"), rule: "PROTOIPC_DIR" } as const;
-    const options = { root, domain: "default", name: "market", incarnation: "00", fileLock };
+    const options = {
+      root,
+      domain: "default",
+      name: "market",
+      incarnation: "00",
+      implementation: "",
+      fileLock,
+    };
     const claim = await claimName(options);
     const path = join(claim.directory, "secret");
     expect(fileLock(path)).toBeUndefined();

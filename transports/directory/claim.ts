@@ -1,16 +1,17 @@
-import { readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PROTOCOL_MAJOR } from "../../runtime/wire/preamble.js";
-import { errnoOf, transportErrorOf } from "../errno.js";
+import { transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
-import { entryPath, readEntry, writeEntry } from "./entry.js";
-import { type FileLock, takeLock, type Unlock } from "./lock.js";
+import { type Entry, entryPath, readEntry, writeEntry } from "./entry.js";
+import { type FileLock, lockDirectory, type Unlock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
 import { removeFile } from "./own-file.js";
+import { removeOwned, removeTemporaryFiles } from "./remove.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
+import { isRunning, processStart } from "./process-start.js";
 import type { Root } from "./root.js";
-import { agreeOnSecret, readSecret, secretPath } from "./secret.js";
+import { agreeOnSecret } from "./secret.js";
 
 export interface ClaimOptions {
   readonly root: Root;
@@ -18,16 +19,22 @@ export interface ClaimOptions {
   readonly name: string;
   /** The run of the endpoint, in hexadecimal. */
   readonly incarnation: string;
+  /** The implementation, such as "typescript/0.1.0". */
+  readonly implementation: string;
   /** Besides the lock that the kernel always has: tells apart processes that share only the file system. */
   readonly fileLock?: FileLock | undefined;
 }
 
+/** What the owner of a name says that others may use. */
+export type Offered = Pick<Entry, "transports" | "services" | "topics">;
+
 /** The right to an endpoint's name, until it is released or the process ends. */
 export interface Claim {
+  readonly name: string;
   /** The endpoint's directory. Only the holder of the claim changes anything in it. */
   readonly directory: string;
-  /** Says in the entry what the endpoint listens on, best first. */
-  announce(transports: readonly string[]): Promise<void>;
+  /** Says in the entry what the endpoint offers. Entries are written in the order of the calls. */
+  announce(offered: Offered): Promise<void>;
   /** Removes the entry and the directory, and gives the name back. Listeners are closed before. Idempotent. */
   release(): Promise<void>;
 }
@@ -73,85 +80,51 @@ async function tryToLock(options: ClaimOptions, directory: string): Promise<Unlo
     throw error;
   }
   const secret = await agreeOnSecret(directory);
-  if (secret === undefined) return undefined;
-  const unlock = await takeLock(directory, secret, name);
-  if (unlock === undefined) return undefined;
-  // The owner before may have removed the secret after it was read here: then this is the lock of a name gone by.
-  const current = await readSecret(directory);
-  if (current === undefined || !current.equals(secret)) {
-    await unlock();
-    return undefined;
-  }
-  if (fileLock === undefined) return unlock;
-  const unlockFile = fileLock(secretPath(directory));
-  if (unlockFile === undefined) {
-    await unlock();
-    return undefined;
-  }
-  return async () => {
-    unlockFile();
-    await unlock();
-  };
+  return secret === undefined ? undefined : lockDirectory(directory, name, secret, fileLock);
 }
 
 async function take(options: ClaimOptions, directory: string, unlock: Unlock): Promise<Claim> {
-  const announce = (transports: readonly string[]): Promise<void> =>
-    writeEntry(directory, {
-      name: options.name,
-      pid: process.pid,
-      incarnation: options.incarnation,
-      transports,
-      protocol: PROTOCOL_MAJOR,
-    });
+  const { name, incarnation, implementation } = options;
+  const startTime = (await processStart(process.pid)) ?? "";
+  const self = { name, pid: process.pid, startTime, incarnation, implementation };
+  let written: Promise<void> = Promise.resolve();
+  const announce = (offered: Offered): Promise<void> => {
+    const write = (): Promise<void> =>
+      releasing === undefined
+        ? writeEntry(directory, { ...self, ...offered, protocol: PROTOCOL_MAJOR })
+        : Promise.resolve();
+    written = written.then(write, write);
+    return written;
+  };
+  let releasing: Promise<void> | undefined;
   try {
     await removeFile(entryPath(directory));
     await removeTemporaryFiles(directory);
-    await announce([]);
+    await announce({ transports: [], services: [], topics: [] });
   } catch (error) {
     await unlock();
     throw transportErrorOf(error, `cannot write into ${directory}`);
   }
-  let releasing: Promise<void> | undefined;
   return {
+    name,
     directory,
     announce,
     release() {
-      releasing ??= removeAll(directory).finally(unlock);
+      // What is being written is written before: it would come back after it was removed.
+      releasing ??= written
+        .catch(() => undefined)
+        .then(() => removeOwned(directory))
+        .finally(unlock);
       return releasing;
     },
   };
-}
-
-/** The secret goes last: from then on another process may make a new one, and the directory is its own. */
-async function removeAll(directory: string): Promise<void> {
-  await removeFile(entryPath(directory));
-  await removeTemporaryFiles(directory);
-  await removeFile(secretPath(directory));
-  try {
-    await rmdir(directory);
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;
-  }
-}
-
-/** Removes what a process that died left half made. */
-async function removeTemporaryFiles(directory: string): Promise<void> {
-  for (const file of await readdir(directory)) {
-    if (file.includes("~")) await removeFile(join(directory, file));
-  }
 }
 
 /** The pid in the entry, if that process lives: an entry may be left from an owner that died. */
 async function livingOwner(directory: string): Promise<number | undefined> {
   const entry = await readEntry(directory);
   if (entry === undefined) return undefined;
-  try {
-    process.kill(entry.pid, 0);
-    return entry.pid;
-  } catch (error) {
-    return errnoOf(error) === "EPERM" ? entry.pid : undefined;
-  }
+  return (await isRunning(entry)) ? entry.pid : undefined;
 }
 
 function inUse(options: ClaimOptions, directory: string, owner: string): TransportError {

@@ -1,7 +1,10 @@
-export { type Claim, type ClaimOptions, claimName, endpointDirectory } from "./claim.js";
+export { type Claim, type ClaimOptions, claimName, endpointDirectory, type Offered } from "./claim.js";
 export { type Entry, readEntry } from "./entry.js";
 export { type FoundEndpoint, findEndpoint } from "./find.js";
+export { type ListedEndpoint, listDomain, listDomains } from "./list.js";
 export { type FileLock, fileLockBy } from "./lock.js";
-export { checkEndpointName, chooseDomain, DEFAULT_DOMAIN } from "./names.js";
+export { checkEndpointName, chooseDomain, DEFAULT_DOMAIN, isMadeUp, makeUpName } from "./names.js";
 export { ensurePrivateDirectory, isPrivateDirectory } from "./private-directory.js";
 export { chooseRoot, type Root } from "./root.js";
+export { sweepEndpoint } from "./sweep.js";
+export { type DomainListener, type DomainWatch, watchDomain } from "./watch.js";

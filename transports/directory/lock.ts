@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, openSync } from "node:fs";
 import { link, readdir } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { knock, listen, temporaryName } from "../bind-path.js";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
 import { removeFile } from "./own-file.js";
+import { readSecret, secretPath } from "./secret.js";
 
 /** Gives a lock back. The end of the process does the same. */
 export type Unlock = () => Promise<void>;
@@ -34,15 +35,60 @@ export function fileLockBy(lock: (fd: number) => boolean): FileLock {
   };
 }
 
+/** How many may watch one owner. Beyond that a connection is closed at once, and whoever made it has to ask again. */
+const MAX_WATCHERS = 4_096;
+
 /** All of `sun_path`: a shorter name would be another name in a program that pads it with zero bytes. */
 const ABSTRACT_NAME_BYTES = 108;
 
 /**
  * Takes the lock of a name, `undefined` when another process has it. It is a socket that is bound and never talked to,
- * so that the kernel gives it back when the process ends, however it ends.
+ * so that the kernel gives it back when the process ends, however it ends. Connections to it are kept open until then:
+ * their end tells of the owner's.
  */
 export function takeLock(directory: string, secret: Uint8Array, name: string): Promise<Unlock | undefined> {
   return process.platform === "linux" ? takeAbstractLock(secret, name) : takeNumberedLock(directory);
+}
+
+/**
+ * Takes all locks of a name whose secret was read. `undefined` when another process has one of them, or the secret is no
+ * longer the one that was read.
+ */
+export async function lockDirectory(
+  directory: string,
+  name: string,
+  secret: Buffer,
+  fileLock: FileLock | undefined,
+): Promise<Unlock | undefined> {
+  const unlock = await takeLock(directory, secret, name);
+  if (unlock === undefined) return undefined;
+  // The owner before may have removed the secret after it was read: then this is the lock of a name gone by.
+  const current = await readSecret(directory);
+  if (current === undefined || !current.equals(secret)) {
+    await unlock();
+    return undefined;
+  }
+  if (fileLock === undefined) return unlock;
+  const unlockFile = fileLock(secretPath(directory));
+  if (unlockFile === undefined) {
+    await unlock();
+    return undefined;
+  }
+  return async () => {
+    unlockFile();
+    await unlock();
+  };
+}
+
+/** Where the lock of a name can be connected to; `undefined` where nobody has ever taken it. */
+export async function lockAddress(
+  directory: string,
+  secret: Uint8Array,
+  name: string,
+): Promise<string | undefined> {
+  if (process.platform === "linux") return abstractName(secret, name);
+  const last = (await lockNumbers(directory)).at(-1);
+  return last === undefined ? undefined : lockPath(directory, last);
 }
 
 function abstractName(secret: Uint8Array, name: string): string {
@@ -51,13 +97,13 @@ function abstractName(secret: Uint8Array, name: string): string {
 }
 
 function takeAbstractLock(secret: Uint8Array, name: string): Promise<Unlock | undefined> {
-  const server = lockServer();
+  const { server, close } = lockServer();
   return new Promise((resolve, reject) => {
     server.on("error", (error) => {
       if (errnoOf(error) === "EADDRINUSE") resolve(undefined);
       else reject(transportErrorOf(error, "cannot lock the endpoint's name"));
     });
-    server.listen({ path: abstractName(secret, name) }, () => resolve(() => closed(server)));
+    server.listen({ path: abstractName(secret, name) }, () => resolve(close));
   });
 }
 
@@ -72,30 +118,30 @@ export async function takeNumberedLock(directory: string): Promise<Unlock | unde
   const own = last + 1;
   const path = lockPath(directory, own);
   checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
-  const server = lockServer();
-  if (!(await listenAtNew(server, path))) return undefined;
+  const lock = lockServer();
+  if (!(await listenAtNew(lock, path))) return undefined;
   const numbers = await lockNumbers(directory);
   if (numbers.at(-1) !== own) {
     // This number had been used and removed: others are further already.
     await removeFile(path);
-    await closed(server);
+    await lock.close();
     return undefined;
   }
   for (const number of numbers) {
     if (number < own) await removeFile(lockPath(directory, number));
   }
-  return () => closed(server);
+  return lock.close;
 }
 
 /** False when another process was quicker, in this or in removing the directory. */
-async function listenAtNew(server: Server, path: string): Promise<boolean> {
+async function listenAtNew({ server, close }: LockServer, path: string): Promise<boolean> {
   const temporary = temporaryName(path);
   try {
     await listen(server, temporary);
     await link(temporary, path);
     return true;
   } catch (error) {
-    await closed(server);
+    await close();
     const code = errnoOf(error);
     if (code === "EEXIST" || code === "ENOENT" || code === "EADDRINUSE") return false;
     throw transportErrorOf(error, `cannot lock ${path}`);
@@ -118,13 +164,30 @@ function lockPath(directory: string, number: number): string {
   return join(directory, `lock-${number}`);
 }
 
-/** Nobody has anything to say here. The lock alone is no reason to keep the process running. */
-function lockServer(): Server {
-  return createServer((socket) => socket.destroy()).unref();
+interface LockServer {
+  readonly server: Server;
+  close(): Promise<void>;
 }
 
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
+/** Nobody has anything to say here. The lock alone is no reason to keep the process running. */
+function lockServer(): LockServer {
+  const watchers = new Set<Socket>();
+  const server = createServer((socket) => {
+    watchers.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => watchers.delete(socket));
+    // Read, so that its end is seen; what comes is dropped.
+    socket.resume();
+    socket.unref();
   });
+  server.maxConnections = MAX_WATCHERS;
+  server.unref();
+  return {
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of watchers) socket.destroy();
+      }),
+  };
 }

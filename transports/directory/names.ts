@@ -1,6 +1,20 @@
+import { randomBytes } from "node:crypto";
 import { TransportError } from "../transport.js";
 
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/;
+
+/** The names of endpoints without a name: their process, and random digits. */
+const MADE_UP = /^_\d+-[0-9a-f]{8}$/;
+
+/** A name for an endpoint without one. */
+export function makeUpName(pid: number): string {
+  return `_${pid}-${randomBytes(4).toString("hex")}`;
+}
+
+/** Whether an endpoint of this name has none of its own. */
+export function isMadeUp(name: string): boolean {
+  return MADE_UP.test(name);
+}
 
 /** The domain of endpoints whose user names none. */
 export const DEFAULT_DOMAIN = "default";

@@ -233,7 +233,7 @@ export function blockingTests(world: World): void {
       expect(failureIn(() => echo.say.sync({})).code).toBe("UNAVAILABLE");
       expect((await before).text).toBe("before");
       expect(await never).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true });
-      await until("the peer is gone", () => client.peers.length === 0);
+      await until("the peer is gone", () => client.connectedPeers.length === 0);
     });
 
     it("ends when the peer closes the link", async () => {
@@ -241,7 +241,7 @@ export function blockingTests(world: World): void {
       const failure = failureIn(() => echo.say.sync({ text: "close" }));
       expect(failure).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true });
       expect(failureIn(() => echo.say.sync({})).code).toBe("UNAVAILABLE");
-      await until("the peer is gone", () => client.peers.length === 0);
+      await until("the peer is gone", () => client.connectedPeers.length === 0);
     });
 
     it("receives publications, in order, beyond the window", async () => {

@@ -137,7 +137,7 @@ export function callTests(world: World): void {
       const client = await world.open();
       client.serve(Echo, { say: ({ text }) => ({ text: `${text}!` }) });
       expect((await client.client(Echo, address).say({ text: "who" })).text).toBe("heard who?!");
-      expect(server.peers).toHaveLength(1);
+      expect(server.connectedPeers).toHaveLength(1);
     });
 
     it("serves and calls with every kind from the side that was dialled", async () => {
@@ -157,8 +157,8 @@ export function callTests(world: World): void {
       const { server, client, address, echo } = await world.pair();
       const other = client.client(Echo, address);
       await Promise.all([echo.say({}), other.say({}), collect(other.count({ number: 2 }))]);
-      expect(server.peers).toHaveLength(1);
-      expect(client.peers).toHaveLength(1);
+      expect(server.connectedPeers).toHaveLength(1);
+      expect(client.connectedPeers).toHaveLength(1);
     });
 
     it("dials once for calls that begin together", async () => {
@@ -167,7 +167,7 @@ export function callTests(world: World): void {
       const echo = (await world.open()).client(Echo, address);
       const replies = await Promise.all([1, 2, 3].map((number) => echo.say({ number })));
       expect(replies.map(({ number }) => number)).toEqual([1, 2, 3]);
-      expect(endpoint.peers).toHaveLength(1);
+      expect(endpoint.connectedPeers).toHaveLength(1);
     });
 
     it("carries 2,000 calls at once, of which the server sees no more than maxCalls", async () => {

@@ -157,7 +157,7 @@ export function flowTests(world: World): void {
         ...problem,
         maybeExecuted: true,
       });
-      expect(server.peers).toHaveLength(1);
+      expect(server.connectedPeers).toHaveLength(1);
       expect((await echo.say({ text: "alive" })).body).toHaveLength(0);
     });
 

@@ -25,7 +25,7 @@ export function lifecycleTests(world: World): void {
       const endpoint = await world.open();
       expect(endpoint.name).toBe("");
       expect(endpoint.addresses).toEqual([]);
-      expect(endpoint.peers).toEqual([]);
+      expect(endpoint.connectedPeers).toEqual([]);
     });
 
     it("say their names and addresses, and know each other", async () => {
@@ -40,8 +40,8 @@ export function lifecycleTests(world: World): void {
         expect(peer.link.transport).toBe(world.transport);
       }
       expect(serverPeer.incarnation).not.toBe(clientPeer.incarnation);
-      expect(client.peers).toEqual([serverPeer]);
-      expect(server.peers).toEqual([clientPeer]);
+      expect(client.connectedPeers).toEqual([serverPeer]);
+      expect(server.connectedPeers).toEqual([clientPeer]);
     });
 
     it("refuse a name that is taken, and free it when they close", async () => {
@@ -76,8 +76,8 @@ export function lifecycleTests(world: World): void {
       expect(atServer[1]?.peer).toBe(atServer[0]?.peer);
       expect(atServer[1]?.reason?.code).toBe("UNAVAILABLE");
       expect(atClient[1]?.reason?.code).toBe("CANCELLED");
-      expect(server.peers).toEqual([]);
-      expect(client.peers).toEqual([]);
+      expect(server.connectedPeers).toEqual([]);
+      expect(client.connectedPeers).toEqual([]);
     });
 
     it("finish the calls that run when they close, and accept no others", async () => {
@@ -205,7 +205,7 @@ export function lifecycleTests(world: World): void {
       const second = await world.open({ name: first.address });
       second.serve(Echo, echoHandlers);
       expect((await echo.say({ text: "again" })).text).toBe("again");
-      expect(second.peers).toHaveLength(1);
+      expect(second.connectedPeers).toHaveLength(1);
     });
 
     it("tell a restarted peer from the one before", async () => {
@@ -213,7 +213,7 @@ export function lifecycleTests(world: World): void {
       const client = await world.open();
       const before = await client.connect(first.address);
       await first.endpoint.close();
-      await until("it is gone", () => client.peers.length === 0);
+      await until("it is gone", () => client.connectedPeers.length === 0);
       await world.open({ name: first.address });
       const after = await client.connect(first.address);
       expect(after.name).toBe(before.name);

@@ -156,7 +156,7 @@ export function limitTests(world: World): void {
       expect(tooMuch.message).toContain("the receiver's limit of 1024 bytes (maxHeaderBytes)");
       expect(await failureOf(echo.say({ text: "fail" }))).toMatchObject({ code: "ABORTED" });
       await echo.say({}, { metadata: { key: "x".repeat(200) } });
-      expect(server.peers).toHaveLength(1);
+      expect(server.connectedPeers).toHaveLength(1);
     });
 
     it("maxMethods: methods beyond it go by their names", async () => {
@@ -208,7 +208,7 @@ export function limitTests(world: World): void {
       expect(refusal.message).toContain("1 links, the limit (maxLinks)");
       expect((await first.client(Echo, address).say({ text: "still" })).text).toBe("still");
       await first.close();
-      await until("the first is gone", () => endpoint.peers.length === 0);
+      await until("the first is gone", () => endpoint.connectedPeers.length === 0);
       expect((await second.client(Echo, address).say({ text: "now" })).text).toBe("now");
     });
 

@@ -1,0 +1,279 @@
+import { type FSWatcher, watch as watchFiles } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { errnoOf, transportErrorOf } from "../errno.js";
+import type { Entry } from "./entry.js";
+import { examine } from "./examine.js";
+import type { FileLock } from "./lock.js";
+import type { Presence } from "./presence.js";
+import { ensurePrivateDirectory } from "./private-directory.js";
+import type { Root } from "./root.js";
+import { sweepDead } from "./sweep.js";
+
+/** Who is told of the endpoints of a domain. */
+export interface DomainListener {
+  onFound(entry: Entry): void;
+  /** The same run of the endpoint says something else. */
+  onChanged(entry: Entry, before: Entry): void;
+  onGone(entry: Entry): void;
+  /** What stands there and must not be used, once for each reason; or why the domain cannot be watched. */
+  onRefused(name: string, reason: unknown): void;
+}
+
+export interface WatchOptions {
+  readonly root: Root;
+  readonly domain: string;
+  readonly fileLock?: FileLock | undefined;
+}
+
+export interface DomainWatch {
+  /** Resolves when those that were there at the beginning have been told of. */
+  readonly ready: Promise<void>;
+  stop(): void;
+}
+
+/** A name of the domain, and what is known of it. */
+interface WatchedName {
+  readonly name: string;
+  files: FSWatcher | undefined;
+  /** The endpoint that was told of. */
+  entry: Entry | undefined;
+  presence: Presence | undefined;
+  refusedFor: string | undefined;
+  /** The look that is under way, and whether another one is due. */
+  looking: Promise<void> | undefined;
+  isDue: boolean;
+}
+
+/** How long to wait before a directory that could not be watched is looked for again. */
+const RETRY_MS = 200;
+
+/**
+ * Watches the endpoints of a domain: entries by the file system, their owners by what the kernel does when a process ends.
+ * What dead endpoints have left is removed. Keeps the process running until it is stopped.
+ */
+export function watchDomain(options: WatchOptions, listener: DomainListener): DomainWatch {
+  const watch = new DirectoryWatch(options, listener);
+  return { ready: watch.begin(), stop: () => watch.stop() };
+}
+
+class DirectoryWatch {
+  readonly #options: WatchOptions;
+  readonly #listener: DomainListener;
+  readonly #path: string;
+  readonly #names = new Map<string, WatchedName>();
+  #files: FSWatcher | undefined;
+  #isStopped = false;
+  #retryTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: WatchOptions, listener: DomainListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.#path = join(options.root.path, options.domain);
+  }
+
+  async begin(): Promise<void> {
+    try {
+      await ensurePrivateDirectory(this.#options.root.path);
+      await ensurePrivateDirectory(this.#path);
+      if (this.#isStopped) return;
+      const files = watchFiles(this.#path, (_event, file) => {
+        if (file === null) void this.#lookAtAll().catch((error: unknown) => this.#fail(error));
+        else void this.#lookAnew(file);
+      });
+      this.#files = files;
+      files.on("error", (error) => this.#fail(error));
+      await this.#lookAtAll();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#retryTimer);
+    this.#files?.close();
+    for (const watched of this.#names.values()) {
+      watched.files?.close();
+      watched.presence?.stop();
+    }
+    this.#names.clear();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isStopped) return;
+    const { domain } = this.#options;
+    this.#listener.onRefused(domain, transportErrorOf(error, `cannot watch ${this.#path}`));
+    this.#beginAgain();
+  }
+
+  /** The directory was removed, or could not be watched. */
+  #beginAgain(): void {
+    this.#files?.close();
+    this.#files = undefined;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => void this.begin(), RETRY_MS);
+  }
+
+  async #lookAtAll(): Promise<void> {
+    let found: string[];
+    try {
+      found = await readdir(this.#path);
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT") throw error;
+      found = [];
+      if (!this.#isStopped) this.#beginAgain();
+    }
+    await Promise.all([...new Set([...found, ...this.#names.keys()])].map((name) => this.#look(name)));
+  }
+
+  /** As `#look`, where the directory may be another one than the one that is watched. */
+  #lookAnew(name: string): Promise<void> {
+    const watched = this.#names.get(name);
+    if (watched !== undefined) unwatch(watched);
+    return this.#look(name);
+  }
+
+  /** Looks at a name, once more where a look is under way that may have missed what has just happened. */
+  #look(name: string): Promise<void> {
+    if (this.#isStopped) return Promise.resolve();
+    let watched = this.#names.get(name);
+    if (watched === undefined) {
+      watched = {
+        name,
+        files: undefined,
+        entry: undefined,
+        presence: undefined,
+        refusedFor: undefined,
+        looking: undefined,
+        isDue: false,
+      };
+      this.#names.set(name, watched);
+    }
+    watched.isDue = true;
+    watched.looking ??= this.#lookWhileDue(watched);
+    return watched.looking;
+  }
+
+  async #lookWhileDue(watched: WatchedName): Promise<void> {
+    try {
+      while (watched.isDue && !this.#isStopped) {
+        watched.isDue = false;
+        await this.#lookOnce(watched);
+      }
+    } catch (error) {
+      this.#refuse(watched, transportErrorOf(error, `cannot look at ${join(this.#path, watched.name)}`));
+    } finally {
+      watched.looking = undefined;
+    }
+  }
+
+  async #lookOnce(watched: WatchedName): Promise<void> {
+    const { name } = watched;
+    const directory = join(this.#path, name);
+    const { entry: known, presence: held } = watched;
+    // Watched before it is read: what is written after that is not missed.
+    this.#watchFiles(watched, directory);
+    const isKnown = known !== undefined && held !== undefined;
+    const examined = await examine(
+      directory,
+      name,
+      isKnown ? { incarnation: known.incarnation, presence: held } : undefined,
+    );
+    if (this.#isStopped) {
+      if (examined.kind === "alive") examined.presence.stop();
+      return;
+    }
+    switch (examined.kind) {
+      case "alive": {
+        watched.refusedFor = undefined;
+        const { entry, presence } = examined;
+        if (presence !== watched.presence) this.#setPresence(watched, presence);
+        // What listens nowhere yet is about to say more.
+        this.#tell(watched, entry.transports.length === 0 ? undefined : entry);
+        return;
+      }
+      case "dead":
+        this.#forget(watched);
+        await this.#sweep(watched, examined.entry);
+        return;
+      case "refused":
+        this.#forget(watched);
+        this.#refuse(watched, examined.reason);
+        return;
+      case "absent":
+        this.#forget(watched);
+        if (watched.files === undefined && !watched.isDue) this.#names.delete(name);
+        return;
+    }
+  }
+
+  /** Watches an endpoint's directory, if it is there. */
+  #watchFiles(watched: WatchedName, directory: string): void {
+    if (watched.files !== undefined) return;
+    try {
+      const files = watchFiles(directory, { persistent: false }, (_event, file) => {
+        if (file === null || file === "entry") void this.#look(watched.name);
+        // The directory itself is named where it was removed.
+        else if (file === watched.name) void this.#lookAnew(watched.name);
+      });
+      watched.files = files;
+      files.on("error", () => {
+        if (watched.files === files) unwatch(watched);
+      });
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+    }
+  }
+
+  #setPresence(watched: WatchedName, presence: Presence): void {
+    watched.presence?.stop();
+    watched.presence = presence;
+    void presence.ended.then(() => {
+      if (watched.presence !== presence || this.#isStopped) return;
+      // Begun before anybody is told: who is told may stop this watch, and what is left is to go all the same.
+      const { entry } = watched;
+      const swept = entry === undefined ? Promise.resolve() : this.#sweep(watched, entry);
+      this.#forget(watched);
+      void swept.then(() => this.#look(watched.name));
+    });
+  }
+
+  #forget(watched: WatchedName): void {
+    watched.presence?.stop();
+    watched.presence = undefined;
+    this.#tell(watched, undefined);
+  }
+
+  #tell(watched: WatchedName, entry: Entry | undefined): void {
+    const before = watched.entry;
+    watched.entry = entry;
+    if (before !== undefined && before.incarnation === entry?.incarnation) {
+      if (JSON.stringify(before) !== JSON.stringify(entry)) this.#listener.onChanged(entry, before);
+      return;
+    }
+    if (before !== undefined) this.#listener.onGone(before);
+    if (entry !== undefined) this.#listener.onFound(entry);
+  }
+
+  #refuse(watched: WatchedName, reason: Error): void {
+    if (this.#isStopped || watched.refusedFor === reason.message) return;
+    watched.refusedFor = reason.message;
+    this.#listener.onRefused(watched.name, reason);
+  }
+
+  /** Only who looks removes what the dead have left, so that it is done by one process or another, and soon. */
+  async #sweep(watched: WatchedName, { incarnation }: Entry): Promise<void> {
+    try {
+      await sweepDead({ ...this.#options, name: watched.name }, incarnation);
+    } catch (error) {
+      this.#refuse(watched, transportErrorOf(error, `cannot remove what ${watched.name} has left`));
+    }
+  }
+}
+
+function unwatch(watched: WatchedName): void {
+  watched.files?.close();
+  watched.files = undefined;
+}
