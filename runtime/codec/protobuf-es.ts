@@ -4,7 +4,7 @@ import type { BytesField, Codec } from "./codec.js";
 import { createFlatWriter } from "./flat-writer.js";
 import { DEFAULT_NESTING, isStackOverflow, nestedBeyondStack, nestedTooDeep } from "./nesting.js";
 import { privateCopy } from "./private-copy.js";
-import { writeBytes } from "./spare-writer.js";
+import { writeParts } from "./spare-writer.js";
 
 // The value of google.protobuf.FeatureSet.FieldPresence, whose generated enum would bring descriptor.proto along.
 const LEGACY_REQUIRED = 3;
@@ -26,19 +26,19 @@ export function protobufEs<Desc extends DescMessage>(
 function createCodec<Desc extends DescMessage>(
   schema: Desc,
 ): Codec<MessageInitShape<Desc>, MessageShape<Desc>> {
-  // The message that maxSize was last asked about, and its bytes, for the encodeInto that follows.
+  // The message that maxSize was last asked about, and its encoding, for the encodeInto that follows.
   let sized: MessageInitShape<Desc> | undefined;
-  let sizedBytes: Uint8Array | undefined;
+  let sizedParts: Encoded | undefined;
   const writeFlat = createFlatWriter(schema);
   let bytesFields: ReadonlyMap<number, BytesField> | undefined;
   const aliasesOnlyUnknown = schema.fields.every(decodesToPrimitives);
 
-  const encode = (message: MessageInitShape<Desc>): Uint8Array => {
+  const encode = (message: MessageInitShape<Desc>): Encoded => {
     // toBinary refuses a message of another type, where create would take it for an init object without known fields.
     const whole = isMessage(message) ? (message as MessageShape<Desc>) : create(schema, message);
     if (writeFlat !== undefined && whole.$typeName === schema.typeName && whole.$unknown === undefined) {
       try {
-        return writeBytes(writeFlat, whole);
+        return writeParts(writeFlat, whole);
       } catch {
         // toBinary fails too, and says which field is wrong.
       }
@@ -46,25 +46,29 @@ function createCodec<Desc extends DescMessage>(
     return toBinary(schema, whole);
   };
 
-  const takeEncoded = (message: MessageInitShape<Desc>): Uint8Array => {
-    const encoded = sizedBytes !== undefined && sized === message ? sizedBytes : encode(message);
+  const takeEncoded = (message: MessageInitShape<Desc>): Encoded => {
+    const encoded = sizedParts !== undefined && sized === message ? sizedParts : encode(message);
     sized = undefined;
-    sizedBytes = undefined;
+    sizedParts = undefined;
     return encoded;
   };
 
   return {
     typeName: schema.typeName,
     maxSize(message) {
-      sizedBytes = encode(message);
+      sizedParts = encode(message);
       sized = message;
-      return sizedBytes.length;
+      return sizeOf(sizedParts);
     },
-    encode: takeEncoded,
-    encodeInto(message, bytes, offset) {
+    encode(message) {
       const encoded = takeEncoded(message);
-      bytes.set(encoded, offset);
-      return offset + encoded.length;
+      if (encoded instanceof Uint8Array) return encoded;
+      const bytes = new Uint8Array(sizeOf(encoded));
+      writeInto(encoded, bytes, 0);
+      return bytes;
+    },
+    encodeInto(message, bytes, offset) {
+      return writeInto(takeEncoded(message), bytes, offset);
     },
     decode(bytes, start, end, mayAlias, maxNesting = DEFAULT_NESTING) {
       if (mayAlias || !aliasesOnlyUnknown) {
@@ -90,6 +94,30 @@ function createCodec<Desc extends DescMessage>(
       return bytesFields;
     },
   };
+}
+
+/** An encoding, or its parts, of which some are the message's own memory. */
+type Encoded = Uint8Array | readonly Uint8Array[];
+
+function sizeOf(encoded: Encoded): number {
+  if (encoded instanceof Uint8Array) return encoded.length;
+  let size = 0;
+  for (const part of encoded) size += part.length;
+  return size;
+}
+
+/** Returns the offset after the last byte. */
+function writeInto(encoded: Encoded, bytes: Uint8Array, offset: number): number {
+  if (encoded instanceof Uint8Array) {
+    bytes.set(encoded, offset);
+    return offset + encoded.length;
+  }
+  let end = offset;
+  for (const part of encoded) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  return end;
 }
 
 function isSingularBytes(field: DescField): boolean {

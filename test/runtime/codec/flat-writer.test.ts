@@ -16,7 +16,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { createFlatWriter } from "../../../runtime/codec/flat-writer.js";
 import { protobufEs } from "../../../runtime/codec/protobuf-es.js";
-import { writeBytes } from "../../../runtime/codec/spare-writer.js";
+import { writeBytes, writeParts } from "../../../runtime/codec/spare-writer.js";
 import { repository, run, schemas, withTemporaryDirectory } from "../../codegen/compile.js";
 
 let registry: FileRegistry;
@@ -99,6 +99,44 @@ describe("the flat writer", () => {
       );
     },
   );
+
+  test.each(["flat.v2.Flat", "flat.v3.Flat"])("leaves large bytes of %s where they are", (typeName) => {
+    const schema = schemaOf(typeName);
+    const write = createFlatWriter(schema)!;
+    const names = schema.fields.filter(({ scalar }) => scalar === ScalarType.BYTES);
+    const sizes = fc.constantFrom(0, 1, 16_383, 16_384, 16_385, 100_000);
+    const large = sizes.map((size) => new Uint8Array(size).fill(7));
+    const fields = Object.fromEntries(
+      names.map((field) => [
+        field.localName,
+        field.fieldKind === "list" ? fc.array(large, { maxLength: 4 }) : large,
+      ]),
+    );
+    const init = fc.tuple(messages(schema), fc.record(fields, { requiredKeys: [] }));
+    fc.assert(
+      fc.property(init, ([message, bytes]) => {
+        const whole: Message = Object.assign(message, bytes);
+        const expected = toBinary(schema, whole);
+        const written = writeParts(write, whole);
+        const parts = written instanceof Uint8Array ? [written] : written;
+        expect(Buffer.compare(Buffer.concat(parts), expected)).toBe(0);
+        const given = new Set<unknown>(Object.values(bytes).flat());
+        const apart = parts.filter((part) => given.has(part));
+        expect(apart.every(({ length }) => length >= 16_384)).toBe(true);
+        const large = [...Object.values(bytes).flat()].filter((value) => (value?.length ?? 0) >= 16_384);
+        expect(apart.length).toBe(large.length);
+        // The codec, which keeps what it has worked out for the next call.
+        const codec = protobufEs(schema);
+        const target = new Uint8Array(codec.maxSize(whole) + 1);
+        expect(codec.encodeInto(whole, target, 1)).toBe(expected.length + 1);
+        expect(Buffer.compare(target.subarray(1), expected)).toBe(0);
+        expect(Buffer.compare(codec.encode!(whole), expected)).toBe(0);
+      }),
+      { numRuns: 50 },
+    );
+    // What is kept apart for one is not for the other, who may have messages in the message.
+    expect(writeBytes((_, writer) => writer.bytes(new Uint8Array(20_000)), undefined).length).toBe(20_003);
+  });
 
   test("is not for messages with messages or oneofs in them", () => {
     expect(createFlatWriter(StructSchema)).toBeUndefined();
