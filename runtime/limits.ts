@@ -64,7 +64,7 @@ export const DEFAULT_LIMITS: Limits = {
   callBytes: 4_194_304,
   initialMessages: 16,
   initialBytes: 16_384,
-  windowMessages: 1_024,
+  windowMessages: 4_096,
   windowBytes: 1_048_576,
   streamBudgetBytes: 16_777_216,
   oneWayMessages: 1_024,
