@@ -1,3 +1,4 @@
+import type { FrameHead } from "../wire/frame-head.js";
 import { releaseLargeBuffer, takeLargeBuffer } from "./large-buffers.js";
 
 /** A message of which only a part has arrived. */
@@ -10,14 +11,18 @@ export interface Assembly {
   readonly keyId: number;
   readonly seq: number;
   readonly lost: number;
+  readonly timeUs: number;
 }
 
 /** Below this a message is put together in memory of its own: a peer that dribbles holds no more than it has sent. */
 const SMALL_BYTES = 16_384;
 
 /** The state before the first part. */
-export function beginAssembly(isOpening: boolean, keyId: number, seq: number, lost: number): Assembly {
-  return { bytes: new Uint8Array(0), length: 0, isOpening, keyId, seq, lost };
+export function beginAssembly(
+  isOpening: boolean,
+  { keyId, seq, lost, timeUs }: Pick<FrameHead, "keyId" | "seq" | "lost" | "timeUs">,
+): Assembly {
+  return { bytes: new Uint8Array(0), length: 0, isOpening, keyId, seq, lost, timeUs };
 }
 
 /** Adds a part. */

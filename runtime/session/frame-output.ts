@@ -17,7 +17,7 @@ export interface OpenFields {
   readonly methodId: number;
   /** Given where there is no method id. */
   readonly method: string;
-  readonly deadlineUs: number;
+  readonly timeUs: number;
   readonly timeoutUs: number;
   readonly messages: number;
   readonly bytes: number;
@@ -47,11 +47,12 @@ export class FrameOutput {
     keyId: number,
     seq: number,
     lost: number,
+    timeUs: number,
     payload: Payload | undefined,
   ): boolean {
     const slot = this.#reserve(NUMBERS_BYTES + (payload === undefined ? 0 : payload.maxBytes));
     if (slot === undefined) return false;
-    this.#commit(slot, writeData(slot, streamId, flags, keyId, seq, lost), payload);
+    this.#commit(slot, writeData(slot, streamId, flags, keyId, seq, lost, timeUs), payload);
     return true;
   }
 
@@ -62,11 +63,12 @@ export class FrameOutput {
     keyId: number,
     seq: number,
     lost: number,
+    timeUs: number,
     payload: BytesPayload,
   ): boolean {
     const slot = this.#reserve(NUMBERS_BYTES);
     if (slot === undefined) return false;
-    return this.#commitBlock(slot, writeData(slot, streamId, flags, keyId, seq, lost), payload);
+    return this.#commitBlock(slot, writeData(slot, streamId, flags, keyId, seq, lost, timeUs), payload);
   }
 
   open(fields: OpenFields, payload: Payload | undefined): boolean {
@@ -238,10 +240,12 @@ function writeData(
   keyId: number,
   seq: number,
   lost: number,
+  timeUs: number,
 ): number {
   let offset = writeNumber(bytes, start, Tag.KIND, Kind.DATA);
   offset = writeNumber(bytes, offset, Tag.STREAM_ID, streamId);
   offset = writeNumber(bytes, offset, Tag.FLAGS, flags);
+  offset = writeNumber(bytes, offset, Tag.TIME_US, timeUs);
   offset = writeNumber(bytes, offset, Tag.KEY_ID, keyId);
   offset = writeNumber(bytes, offset, Tag.SEQ, seq);
   return writeNumber(bytes, offset, Tag.LOST, lost);
@@ -253,7 +257,7 @@ function writeOpen({ bytes, start }: Slot, fields: OpenFields, method: Uint8Arra
   offset = writeNumber(bytes, offset, Tag.FLAGS, fields.flags);
   offset = writeNumber(bytes, offset, Tag.METHOD_ID, fields.methodId);
   if (method !== undefined) offset = writeBytes(bytes, offset, Tag.METHOD, method);
-  offset = writeNumber(bytes, offset, Tag.DEADLINE_US, fields.deadlineUs);
+  offset = writeNumber(bytes, offset, Tag.TIME_US, fields.timeUs);
   offset = writeNumber(bytes, offset, Tag.TIMEOUT_US, fields.timeoutUs);
   offset = writeNumber(bytes, offset, Tag.MESSAGES, fields.messages);
   offset = writeNumber(bytes, offset, Tag.BYTES, fields.bytes);

@@ -221,7 +221,7 @@ export class Opener {
       flags: oneWayFlag | lastFlag,
       methodId,
       method,
-      deadlineUs: hasDeadline && isShared ? toMicroseconds(deadlineMs + sharedClockOffsetMs) : 0,
+      timeUs: hasDeadline && isShared ? toMicroseconds(deadlineMs + sharedClockOffsetMs) : 0,
       timeoutUs:
         hasDeadline && !isShared ? Math.max(1, toMicroseconds(deadlineMs - session.config.now())) : 0,
       messages,

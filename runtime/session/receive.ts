@@ -220,8 +220,7 @@ function acceptStream(session: Session, head: FrameHead): Stream {
 /** When the call expires, in the session's time. */
 function deadlineOf(session: Session, head: FrameHead): number {
   const { sharedClockOffsetMs } = session;
-  if (head.deadlineUs > 0 && sharedClockOffsetMs !== undefined)
-    return head.deadlineUs / 1000 - sharedClockOffsetMs;
+  if (head.timeUs > 0 && sharedClockOffsetMs !== undefined) return head.timeUs / 1000 - sharedClockOffsetMs;
   return head.timeoutUs > 0 ? session.config.now() + head.timeoutUs / 1000 : Number.POSITIVE_INFINITY;
 }
 
@@ -263,7 +262,7 @@ function receivePayload(
   block: ReceivedBlock | undefined,
   isOpen: boolean,
 ): void {
-  const { flags, keyId, seq, lost, payloadBytes: size } = head;
+  const { flags, payloadBytes: size } = head;
   const isWhole = (flags & Flag.MORE) === 0;
   const limit = session.config.limits.maxMessageBytes;
   let { assembly } = stream;
@@ -283,10 +282,10 @@ function receivePayload(
   }
   if (assembly === undefined && isWhole) {
     if (size > limit) refuseMessage(stream, size, limit);
-    else deliver(stream, head, block, keyId, seq, lost);
+    else deliver(stream, head, block);
     return;
   }
-  assembly ??= stream.assembly = beginAssembly(isOpen, keyId, seq, lost);
+  assembly ??= stream.assembly = beginAssembly(isOpen, head);
   if (assembly.length + size > limit) {
     refuseMessage(stream, assembly.length + size, limit);
     return;
@@ -295,28 +294,22 @@ function receivePayload(
   else appendPart(assembly, block.copy(), 0, size);
   if (!isWhole) return;
   stream.assembly = undefined;
-  const { length } = assembly;
-  stream.receiver?.onMessage(assembly.bytes, 0, length, false, assembly.keyId, assembly.seq, assembly.lost);
+  const { bytes, length, keyId, seq, lost, timeUs } = assembly;
+  stream.receiver?.onMessage(bytes, 0, length, false, keyId, seq, lost, timeUs);
   endAssembly(assembly);
 }
 
 /** Hands a whole message to the stream's user. */
-function deliver(
-  stream: Stream,
-  head: FrameHead,
-  block: ReceivedBlock | undefined,
-  keyId: number,
-  seq: number,
-  lost: number,
-): void {
+function deliver(stream: Stream, head: FrameHead, block: ReceivedBlock | undefined): void {
   const { receiver } = stream;
+  const { keyId, seq, lost, timeUs } = head;
   if (receiver === undefined) return;
   if (block === undefined) {
-    receiver.onMessage(head.bytes, head.payloadStart, head.payloadEnd, false, keyId, seq, lost);
+    receiver.onMessage(head.bytes, head.payloadStart, head.payloadEnd, false, keyId, seq, lost, timeUs);
   } else if (receiver.onBlock === undefined) {
-    receiver.onMessage(block.copy(), 0, block.length, true, keyId, seq, lost);
+    receiver.onMessage(block.copy(), 0, block.length, true, keyId, seq, lost, timeUs);
   } else {
-    receiver.onBlock(block, keyId, seq, lost);
+    receiver.onBlock(block, keyId, seq, lost, timeUs);
   }
 }
 
@@ -345,8 +338,10 @@ function onEnd(session: Session, head: FrameHead, block: ReceivedBlock | undefin
   if (stream.receiver !== undefined && head.payloadBytes >= 0) {
     if (!stream.takeLastMessage()) throw new WireError(withoutCredit(session, stream));
     const limit = session.config.limits.maxMessageBytes;
+    // Fields that mean nothing in END are ignored, whatever stands there.
+    head.keyId = head.seq = head.lost = head.timeUs = 0;
     if (head.payloadBytes > limit) refuseMessage(stream, head.payloadBytes, limit);
-    else deliver(stream, head, block, 0, 0, 0);
+    else deliver(stream, head, block);
   }
   session.endStream(stream, error, trailer);
 }

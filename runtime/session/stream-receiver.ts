@@ -9,7 +9,7 @@ import type { WireMetadata } from "../wire/metadata.js";
 export interface StreamReceiver {
   /** Caller: the response metadata. */
   onHeaders(metadata: readonly WireMetadata[]): void;
-  /** A message, whole. The numbers are those of a topic's publication, else 0. */
+  /** A message, whole. The numbers are those of a topic's publication, else 0; `timeUs` is on the peer's clock. */
   onMessage(
     bytes: Uint8Array,
     start: number,
@@ -18,9 +18,12 @@ export interface StreamReceiver {
     keyId: number,
     seq: number,
     lost: number,
+    timeUs: number,
   ): void;
   /** As `onMessage`, for one that came in a block. Without it, `onMessage` is told of a copy. */
-  readonly onBlock?: ((block: ReceivedBlock, keyId: number, seq: number, lost: number) => void) | undefined;
+  readonly onBlock?:
+    | ((block: ReceivedBlock, keyId: number, seq: number, lost: number, timeUs: number) => void)
+    | undefined;
   /** Caller of a topic: `keyId` stands for this key from now on. */
   onKey(keyId: number, bytes: Uint8Array, start: number, end: number): void;
   /** Caller of a topic: `lost` publications of the key up to `seq` do not come. */

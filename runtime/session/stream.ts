@@ -127,29 +127,44 @@ export class Stream {
   /** As `trySend`, for a message that the codec encodes in place. */
   trySendMessage(codec: Codec<unknown, unknown>, message: unknown, isLast: boolean): boolean {
     if (!this.canSend) return this.#refuse(true);
-    return this.trySend(this.session.message.set(codec, message), isLast ? Flag.LAST : 0, 0, 0, 0);
+    return this.trySend(this.session.message.set(codec, message), isLast ? Flag.LAST : 0, 0, 0, 0, 0);
   }
 
   /**
    * Sends one message. False, having done nothing, while credit or room is missing: `onSendable` follows. Throws
    * `IpcError` RESOURCE_EXHAUSTED for a message above the peer's limit.
    */
-  trySend(payload: Payload, flags: number, keyId: number, seq: number, lost: number): boolean {
+  trySend(
+    payload: Payload,
+    flags: number,
+    keyId: number,
+    seq: number,
+    lost: number,
+    timeUs: number,
+  ): boolean {
     if (!this.canSend) return this.#refuse(true);
     const { session } = this;
-    if (payload.maxBytes > session.maxDirectBytes) return this.#sendLarge(payload, flags, keyId, seq, lost);
-    if (!session.output.data(this.id, flags, keyId, seq, lost, payload)) return this.#refuse(true);
+    if (payload.maxBytes > session.maxDirectBytes)
+      return this.#sendLarge(payload, flags, keyId, seq, lost, timeUs);
+    if (!session.output.data(this.id, flags, keyId, seq, lost, timeUs, payload)) return this.#refuse(true);
     this.sendMessages--;
     this.sendBytes -= session.output.payloadBytes;
     return true;
   }
 
-  #sendLarge(payload: Payload, flags: number, keyId: number, seq: number, lost: number): boolean {
+  #sendLarge(
+    payload: Payload,
+    flags: number,
+    keyId: number,
+    seq: number,
+    lost: number,
+    timeUs: number,
+  ): boolean {
     const { session } = this;
     // Asked first: a message that is encoded and then refused is encoded once more.
     if (!session.output.hasRoom()) return this.#refuse(true);
     const whole = session.keep(payload);
-    const isSent = this.#sendKept(whole, flags, keyId, seq, lost);
+    const isSent = this.#sendKept(whole, flags, keyId, seq, lost, timeUs);
     whole.drop();
     if (!isSent) return this.#refuse(true);
     this.sendMessages--;
@@ -158,16 +173,23 @@ export class Stream {
   }
 
   /** Sends a message in a block, in one frame or, for now, its first part. */
-  #sendKept(whole: BytesPayload, flags: number, keyId: number, seq: number, lost: number): boolean {
+  #sendKept(
+    whole: BytesPayload,
+    flags: number,
+    keyId: number,
+    seq: number,
+    lost: number,
+    timeUs: number,
+  ): boolean {
     const { session } = this;
     const { output, maxInlineBytes } = session;
     if (session.isInBlock(whole)) {
-      if (output.dataInBlock(this.id, flags, keyId, seq, lost, whole)) return true;
+      if (output.dataInBlock(this.id, flags, keyId, seq, lost, timeUs, whole)) return true;
       if (output.isFull) return false;
     }
-    if (whole.maxBytes <= maxInlineBytes) return output.data(this.id, flags, keyId, seq, lost, whole);
+    if (whole.maxBytes <= maxInlineBytes) return output.data(this.id, flags, keyId, seq, lost, timeUs, whole);
     const first = whole.part(whole.start, whole.start + maxInlineBytes);
-    if (!output.data(this.id, Flag.MORE, keyId, seq, lost, first)) return false;
+    if (!output.data(this.id, Flag.MORE, keyId, seq, lost, timeUs, first)) return false;
     this.sendRest(whole, first.end, flags);
     return true;
   }
@@ -181,7 +203,7 @@ export class Stream {
   /** Caller: says that no message follows. Needs no credit. */
   trySendLast(): boolean {
     if (!this.session.isOpen || !this.opened || this.#fragmented !== undefined) return this.#refuse(false);
-    return this.session.output.data(this.id, Flag.LAST, 0, 0, 0, undefined) || this.#refuse(false);
+    return this.session.output.data(this.id, Flag.LAST, 0, 0, 0, 0, undefined) || this.#refuse(false);
   }
 
   /** Callee of a topic: says what a key id stands for. Needs no credit. */
@@ -371,7 +393,7 @@ export class Stream {
     const { payload, start, flags } = fragmented;
     const end = Math.min(payload.end, start + this.session.maxInlineBytes);
     const partFlags = end < payload.end ? Flag.MORE : flags;
-    if (!this.session.output.data(this.id, partFlags, 0, 0, 0, payload.part(start, end))) return false;
+    if (!this.session.output.data(this.id, partFlags, 0, 0, 0, 0, payload.part(start, end))) return false;
     fragmented.start = end;
     if (end === payload.end) {
       this.#fragmented = undefined;
@@ -396,7 +418,7 @@ export class Stream {
     }
     if (payload === undefined || output.isFull || payload.maxBytes <= maxInlineBytes) return false;
     const first = payload.part(payload.start, payload.start + maxInlineBytes);
-    if (!output.data(this.id, Flag.MORE, 0, 0, 0, first)) return false;
+    if (!output.data(this.id, Flag.MORE, 0, 0, 0, 0, first)) return false;
     this.sendMessages--;
     this.sendBytes -= payload.maxBytes;
     this.#pendingEnd = { ...pending, payload: undefined };

@@ -17,5 +17,7 @@ export interface KeyState {
 export interface PendingPublication {
   readonly key: KeyState;
   readonly seq: number;
+  /** When it was published, in microseconds of CLOCK_MONOTONIC; 0 where nobody will ask. */
+  readonly timeUs: number;
   readonly payload: BytesPayload;
 }

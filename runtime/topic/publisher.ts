@@ -102,11 +102,13 @@ export class TopicPublisher implements Served, SubscriberOwner {
   #publish(state: KeyState, payload: Payload): PublishResult {
     const seq = state.seq + 1;
     const { history } = this.rules;
+    // Only where the latest values of several publishers may be compared.
+    const timeUs = history > 0 ? this.#nowUs() : 0;
     // Encoded apart from a link's memory only where that is needed: for history, for a queue, or for several links.
     let kept = history > 0 || this.#subscribers.size > 1 ? keep(payload, this.#store) : undefined;
     state.seq = seq;
     if (kept !== undefined && history > 0) {
-      state.history.push({ key: state, seq, payload: kept.hold() });
+      state.history.push({ key: state, seq, timeUs, payload: kept.hold() });
       if (state.history.length > history) state.history.shift()!.payload.drop();
     }
     let matched = 0;
@@ -117,12 +119,12 @@ export class TopicPublisher implements Served, SubscriberOwner {
       for (const subscriber of this.#subscribers) {
         if (!this.#isFor(subscriber, state)) continue;
         matched++;
-        if (subscriber.sendNow(state, seq, kept ?? payload)) {
+        if (subscriber.sendNow(state, seq, timeUs, kept ?? payload)) {
           sent++;
           continue;
         }
         kept ??= keep(payload, this.#store);
-        const outcome = subscriber.enqueue({ key: state, seq, payload: kept });
+        const outcome = subscriber.enqueue({ key: state, seq, timeUs, payload: kept });
         if (outcome !== "dropped") queued++;
         if (outcome !== "queued") dropped++;
       }
@@ -304,6 +306,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
       chosen ??= subscriber.blocks;
     }
     this.#store = chosen ?? preferred;
+  }
+
+  #nowUs(): number {
+    const { host } = this.#home;
+    return Math.round((host.now() + host.clock.offsetMs) * 1_000);
   }
 
   #checkOpen(): void {

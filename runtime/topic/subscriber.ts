@@ -73,10 +73,10 @@ export class Subscriber implements StreamReceiver {
   }
 
   /** Whether the payload could be handed over at once, without being kept. */
-  sendNow(key: KeyState, seq: number, payload: Payload): boolean {
+  sendNow(key: KeyState, seq: number, timeUs: number, payload: Payload): boolean {
     if (this.#queue.length > 0 || this.#snapshot.length > 0) return false;
     try {
-      return this.#send(key, seq, payload);
+      return this.#send(key, seq, timeUs, payload);
     } catch (error) {
       // Above what this subscriber takes: `enqueue` counts it as lost, and others still get it.
       if (isIpcError(error) && error.code === "RESOURCE_EXHAUSTED") return false;
@@ -192,17 +192,20 @@ export class Subscriber implements StreamReceiver {
 
   #sendQueue(queue: Fifo<PendingPublication>): boolean {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-      if (!this.#send(next.key, next.seq, next.payload)) return false;
+      if (!this.#send(next.key, next.seq, next.timeUs, next.payload)) return false;
       shift(queue);
     }
     return true;
   }
 
   /** Throws `IpcError` RESOURCE_EXHAUSTED for a payload above the subscriber's limit. */
-  #send(key: KeyState, seq: number, payload: Payload): boolean {
+  #send(key: KeyState, seq: number, timeUs: number, payload: Payload): boolean {
     const progress = this.#progress(key, seq);
     if (!this.#announce(key, progress)) return false;
-    if (!this.#stream.trySend(payload, 0, key.id, seq, seq - progress.toldUpTo - 1)) return false;
+    const lost = seq - progress.toldUpTo - 1;
+    // The clock is ours: a peer that has another one can do nothing with it.
+    const sharedUs = this.#stream.session.sharedClockOffsetMs === undefined ? 0 : timeUs;
+    if (!this.#stream.trySend(payload, 0, key.id, seq, lost, sharedUs)) return false;
     progress.toldUpTo = seq;
     return true;
   }

@@ -7,7 +7,7 @@ export const Tag = {
   FLAGS: 0x18,
   METHOD_ID: 0x20,
   METHOD: 0x2a,
-  DEADLINE_US: 0x30,
+  TIME_US: 0x30,
   TIMEOUT_US: 0x38,
   MESSAGES: 0x40,
   BYTES: 0x48,

@@ -12,7 +12,7 @@ export class FrameHead {
   /** The method's name is `bytes[methodStart, methodEnd)`; equal: absent. */
   methodStart = 0;
   methodEnd = 0;
-  deadlineUs = 0;
+  timeUs = 0;
   timeoutUs = 0;
   messages = 0;
   creditBytes = 0;
@@ -49,7 +49,7 @@ export function readFrameHead(head: FrameHead, bytes: Uint8Array, start: number,
   head.methodId = 0;
   head.methodStart = 0;
   head.methodEnd = 0;
-  head.deadlineUs = 0;
+  head.timeUs = 0;
   head.timeoutUs = 0;
   head.messages = 0;
   head.creditBytes = 0;
@@ -87,7 +87,7 @@ function readField(head: FrameHead): void {
       head.methodEnd = reader.valueEnd;
       return;
     case 6:
-      head.deadlineUs = reader.number();
+      head.timeUs = reader.number();
       return;
     case 7:
       head.timeoutUs = reader.number();

@@ -10,7 +10,7 @@ export interface Frame {
   readonly flags: number;
   readonly methodId: number;
   readonly method: string;
-  readonly deadlineUs: number;
+  readonly timeUs: number;
   readonly timeoutUs: number;
   readonly messages: number;
   readonly bytes: number;
@@ -27,7 +27,7 @@ const EMPTY: Omit<Frame, "kind"> = {
   flags: 0,
   methodId: 0,
   method: "",
-  deadlineUs: 0,
+  timeUs: 0,
   timeoutUs: 0,
   messages: 0,
   bytes: 0,
@@ -48,7 +48,7 @@ export function encodeFrame(frame: Partial<Frame> & Pick<Frame, "kind">): Uint8A
     .number(3, full.flags)
     .number(4, full.methodId)
     .string(5, full.method)
-    .number(6, full.deadlineUs)
+    .number(6, full.timeUs)
     .number(7, full.timeoutUs)
     .number(8, full.messages)
     .number(9, full.bytes)
@@ -75,7 +75,7 @@ export function decodeFrame(bytes: Uint8Array, start = 0, end: number = bytes.le
     flags: head.flags,
     methodId: head.methodId,
     method: head.method(),
-    deadlineUs: head.deadlineUs,
+    timeUs: head.timeUs,
     timeoutUs: head.timeoutUs,
     messages: head.messages,
     bytes: head.creditBytes,

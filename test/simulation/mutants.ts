@@ -87,8 +87,8 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
       FrameOutput.prototype,
       "data",
       (original) =>
-        function (this: FrameOutput, streamId, flags, keyId, seq, _lost, payload) {
-          return original.call(this, streamId, flags, keyId, seq, 0, payload);
+        function (this: FrameOutput, streamId, flags, keyId, seq, _lost, timeUs, payload) {
+          return original.call(this, streamId, flags, keyId, seq, 0, timeUs, payload);
         },
     );
     const uprootLost = replace(FrameOutput.prototype, "lost", () => () => true);
@@ -119,9 +119,9 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
       FrameOutput.prototype,
       "data",
       (original) =>
-        function (this: FrameOutput, streamId, flags, keyId, seq, lost, payload) {
+        function (this: FrameOutput, streamId, flags, keyId, seq, lost, timeUs, payload) {
           const send = (told: number): boolean =>
-            original.call(this, streamId, flags, keyId, seq, told, payload);
+            original.call(this, streamId, flags, keyId, seq, told, timeUs, payload);
           return seq === 0 ? send(lost) : move(bookOf(this, streamId), keyId, lost, send);
         },
     );
@@ -194,10 +194,10 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
       Stream.prototype,
       "trySend",
       (original) =>
-        function (this: Stream, payload, flags, keyId, seq, lost) {
+        function (this: Stream, payload, flags, keyId, seq, lost, timeUs) {
           this.sendMessages = Math.max(1, this.sendMessages);
           this.sendBytes = Math.max(1, this.sendBytes);
-          return original.call(this, payload, flags, keyId, seq, lost);
+          return original.call(this, payload, flags, keyId, seq, lost, timeUs);
         },
     ),
 };

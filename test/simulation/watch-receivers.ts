@@ -35,9 +35,9 @@ export function watchReceivers(
         during("onHeaders");
         receiver.onHeaders(metadata);
       },
-      onMessage(bytes, start, end, mayAlias, keyId, seq, lost) {
+      onMessage(bytes, start, end, mayAlias, keyId, seq, lost, timeUs) {
         during("onMessage");
-        receiver.onMessage(bytes, start, end, mayAlias, keyId, seq, lost);
+        receiver.onMessage(bytes, start, end, mayAlias, keyId, seq, lost, timeUs);
       },
       onKey(keyId, bytes, start, end) {
         during("onKey");

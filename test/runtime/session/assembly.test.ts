@@ -9,7 +9,7 @@ it("joins the parts of a message, in memory that grows with what has come", () =
   const length = fc.oneof(fc.nat(20), fc.nat(200_000));
   fc.assert(
     fc.property(fc.array(length, { maxLength: 8 }), (lengths) => {
-      const assembly = beginAssembly(false, 3, 4, 5);
+      const assembly = beginAssembly(false, { keyId: 3, seq: 4, lost: 5, timeUs: 6 });
       const parts = lengths.map((bytes, index) => new Uint8Array(bytes).fill(index + 1));
       for (const bytes of parts) {
         const chunk = new Uint8Array(bytes.length + 7);

@@ -154,7 +154,7 @@ describe("a payload that is sent", () => {
     calls.openCall(REQUEST, message(MIN_BYTES), RECEIVER);
     calls.openOneWay(REQUEST, message(MIN_BYTES + 1), () => undefined);
     const stream = here.open(1);
-    expect(stream.trySend(message(MIN_BYTES + 2), 0, 0, 0, 0)).toBe(true);
+    expect(stream.trySend(message(MIN_BYTES + 2), 0, 0, 0, 0, 0)).toBe(true);
     stream.finish(undefined, message(MIN_BYTES + 3), [], true);
     expect(here.link.inBlocks.map(({ kind, payload }) => [kind, payload])).toEqual([
       [Kind.OPEN, content(MIN_BYTES)],
@@ -172,7 +172,7 @@ describe("a payload that is sent", () => {
     calls.openCall(REQUEST, message(MIN_BYTES), RECEIVER);
     calls.openOneWay(REQUEST, message(MIN_BYTES), () => undefined);
     const stream = here.open(1);
-    expect(stream.trySend(message(MIN_BYTES), 0, 0, 0, 0)).toBe(true);
+    expect(stream.trySend(message(MIN_BYTES), 0, 0, 0, 0, 0)).toBe(true);
     here.open(3).finish(undefined, message(MIN_BYTES), [], true);
     expect(here.blocks.blocksInUse).toBe(4);
     here.session.flush();
@@ -211,7 +211,7 @@ describe("a payload that is sent", () => {
     for (const send of [
       (payload: MessagePayload) => opener.openCall(REQUEST, payload, RECEIVER),
       (payload: MessagePayload) => opener.openOneWay(REQUEST, payload, () => undefined),
-      (payload: MessagePayload) => stream.trySend(payload, 0, 0, 0, 0),
+      (payload: MessagePayload) => stream.trySend(payload, 0, 0, 0, 0, 0),
       (payload: MessagePayload) => stream.finish(undefined, payload, [], true),
     ]) {
       expect(failureIn(() => send(message(2_001))).message).toContain(
@@ -221,7 +221,7 @@ describe("a payload that is sent", () => {
     }
     expect(here.link.sent).toHaveLength(before);
     expect(here.blocks.blocksInUse).toBe(0);
-    expect(stream.trySend(message(2_000), 0, 0, 0, 0)).toBe(true);
+    expect(stream.trySend(message(2_000), 0, 0, 0, 0, 0)).toBe(true);
   });
 });
 
@@ -269,7 +269,7 @@ describe("a block that waits with its message", () => {
       here.session.flush();
       expect(here.blocks.blocksInUse).toBe(0);
       const other = here.open(3);
-      other.trySend(message(MIN_BYTES), 0, 0, 0, 0);
+      other.trySend(message(MIN_BYTES), 0, 0, 0, 0, 0);
       expect(here.blocks.blocksInUse).toBe(1);
       end(here, other);
       expect(here.blocks.blocksInUse).toBe(0);

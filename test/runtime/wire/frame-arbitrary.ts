@@ -22,7 +22,7 @@ export const anyFrame: fc.Arbitrary<Frame> = fc.record({
   flags: uint32,
   methodId: uint32,
   method: text,
-  deadlineUs: number,
+  timeUs: number,
   timeoutUs: number,
   messages: uint32,
   bytes: number,
