@@ -70,6 +70,9 @@ export type {
   FieldLoanOptions,
   FieldUse,
   IsUnary,
+  LatestValue,
+  PlainKey,
+  PublisherEvent,
   KeyedPublisher,
   Loan,
   Publication,
@@ -81,10 +84,12 @@ export type {
   ServeOptions,
   SubscribeOptions,
   Subscription,
+  SubscriptionReadyOptions,
   Target,
   UnkeyedPublisher,
   WithoutField,
 } from "./runtime/api.js";
+export type { BackOffPolicy } from "./runtime/back-off.js";
 export type { CallContext } from "./runtime/call-context.js";
 export type { CallOptions } from "./runtime/call-options.js";
 export { CODES, type Code } from "./runtime/code.js";

@@ -30,6 +30,10 @@ export function nodeHost(): Host {
       timer.unref();
       return () => clearTimeout(timer);
     },
+    hold() {
+      const timer = setInterval(() => undefined, MAX_DELAY_MS);
+      return () => clearInterval(timer);
+    },
     // A callback of nextTick that is queued by a microtask runs when every microtask of the turn is done.
     atEndOfTurn: (run) => queueMicrotask(() => process.nextTick(run)),
     randomBytes: (count) => new Uint8Array(randomBytes(count)),

@@ -6,6 +6,19 @@ import type { Interceptor } from "./interceptor.js";
 import type { Limits } from "./limits.js";
 import type { FoundEndpoint } from "./names.js";
 import type { Peer } from "./peer.js";
+import type { BorrowedPublication, SubscribeOptions, Subscription } from "./subscription-api.js";
+
+export type {
+  BorrowedPublication,
+  LatestValue,
+  PlainKey,
+  Publication,
+  PublisherEvent,
+  ReceiveOptions,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionReadyOptions,
+} from "./subscription-api.js";
 
 /** Whom a client or subscription talks to: an address ("market", "unix:market", "memory:market") or a connected peer. */
 export type Target = string | Peer;
@@ -207,81 +220,6 @@ export interface UnkeyedPublisher<Message> extends PublisherBase {
   ): FieldLoan<WithoutField<Message, Field>>;
 }
 
-/** Where a subscription leads. */
-export interface SubscribeOptions {
-  /** The publisher's address, or a connected peer. */
-  readonly from: Target;
-  /** Ends the subscription when it aborts; the loop over it then throws CANCELLED. */
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Leaves the large fields of a message in the publisher's memory where the link can do that, instead of copying them:
-   * singular fields of bytes of the message itself, of 65,536 bytes or more, not required and of no oneof. They may be
-   * read until the next publication is asked for or `release` of the publication is called, and are empty afterwards;
-   * whoever writes to them ends the process. Publications are then `BorrowedPublication`s.
-   */
-  readonly borrow?: boolean | undefined;
-}
-
-/** One message of a topic, as received. */
-export interface Publication<Key, Message> {
-  /** The key, whole; shared by all publications of the same key. `undefined` for an unkeyed topic. */
-  readonly key: Key;
-  /** The message, decoded. */
-  readonly message: Message;
-  /** Its number among the publisher's publications of this key, from 1. */
-  readonly seq: number;
-  /** How many publications of this key were lost between the one before and this one. */
-  readonly lost: number;
-  /** Who published it. Its `incarnation` tells a restarted publisher, whose numbers begin anew, from the one before. */
-  readonly publisher: Peer;
-}
-
-/** A message of a subscription that borrows. */
-export interface BorrowedPublication<Key, Message> extends Publication<Key, Message> {
-  /** Whether large fields of the message are the publisher's memory now; else all of it is private. */
-  readonly isBorrowed: boolean;
-  /** Gives the publisher's memory back: the fields that were borrowed are empty from here on. Idempotent. */
-  release(): void;
-}
-
-/** How long `receive` blocks. */
-export interface ReceiveOptions {
-  /** In milliseconds, from 0. Without it, until there is a publication. */
-  readonly timeoutMs?: number | undefined;
-}
-
-/**
- * Publications as they come. Iterate it once; `break` ends the subscription. The loop ends when the publisher closes, and
- * throws `IpcError` where it cannot go on: UNAVAILABLE when the publisher is not there or its link is lost,
- * RESOURCE_EXHAUSTED when it found this subscriber too slow, CANCELLED when `signal` aborted.
- */
-export interface Subscription<
-  Key,
-  Message,
-  Received extends Publication<Key, Message> = Publication<Key, Message>,
-> extends AsyncIterable<Received>,
-    AsyncDisposable {
-  /**
-   * Resolves when the publisher has confirmed: nothing published from now on is missed unnoticed. Rejects with the
-   * `IpcError` that the loop throws.
-   */
-  ready(): Promise<void>;
-  /**
-   * The next publication, waited for on this thread: no other code runs meanwhile but what the link brings (handlers of
-   * its peer's calls, other subscriptions). Meant for worker threads. `undefined` when the time is over, and when the
-   * publisher has closed. Throws the `IpcError` that the loop throws, once; FAILED_PRECONDITION before the link is up
-   * (`ready` resolves then), while the loop waits, and from within a callback that is told of something on the same link;
-   * UNIMPLEMENTED where the link's transport cannot do that; a `TypeError` for a time that cannot be.
-   */
-  receive(options?: ReceiveOptions): Received | undefined;
-  /** How many publications were received. */
-  readonly received: number;
-  /** How many publications the publisher reported as lost on the way to this subscriber, over all keys. */
-  readonly lost: number;
-  /** Ends the subscription. Idempotent. */
-  close(): Promise<void>;
-}
-
 /** An endpoint of the domain has come, gone, or offers something else than before. */
 export interface EndpointChange {
   readonly kind: "appeared" | "changed" | "gone";
@@ -382,27 +320,28 @@ export interface Endpoint extends AsyncDisposable {
   publisher<K, KS, M, MS>(topic: UnkeyedTopic<K, KS, M, MS>): Promise<UnkeyedPublisher<M>>;
 
   /**
-   * Subscribes to a topic. The filter is a template: it matches keys that are equal in every field that it sets, so
-   * that `{}` matches all. Dials if need be; that the publisher is not there is told by the subscription. Throws a
-   * `TypeError` without `from`, `IpcError` INVALID_ARGUMENT for an address that cannot be.
+   * Subscribes to a topic: at one publisher with `from`, else at all that there are and will be in the domain, this
+   * endpoint's own among them. The filter is a template: it matches keys that are equal in every field that it sets, so
+   * that `{}` matches all. That a publisher is not there is told by the subscription. Throws `IpcError` INVALID_ARGUMENT
+   * for an address that cannot be, a `TypeError` for an option that cannot be.
    */
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,
-    options: SubscribeOptions & { readonly borrow: true },
+    options: SubscribeOptions<KS> & { readonly borrow: true },
   ): Subscription<KS, MS, BorrowedPublication<KS, MS>>;
   subscribe<K, KS, M, MS>(
     topic: UnkeyedTopic<K, KS, M, MS>,
-    options: SubscribeOptions & { readonly borrow: true },
+    options: SubscribeOptions<undefined> & { readonly borrow: true },
   ): Subscription<undefined, MS, BorrowedPublication<undefined, MS>>;
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,
-    options: SubscribeOptions,
+    options?: SubscribeOptions<KS>,
   ): Subscription<KS, MS>;
   subscribe<K, KS, M, MS>(
     topic: UnkeyedTopic<K, KS, M, MS>,
-    options: SubscribeOptions,
+    options?: SubscribeOptions<undefined>,
   ): Subscription<undefined, MS>;
 
   /**

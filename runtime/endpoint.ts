@@ -12,7 +12,6 @@ import type {
 } from "./api.js";
 import type { CallContext } from "./call-context.js";
 import { type Channel, makeClient, within } from "./client.js";
-import { abortError } from "./client-call.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
 import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "./definition.js";
 import { dial } from "./dialler.js";
@@ -224,26 +223,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     checkTopic(topic);
     const options = (topic.kind === "topic" ? second : first) as SubscribeOptions | undefined;
     const filter = topic.kind === "topic" ? first : {};
-    if (options?.from === undefined) throw new TypeError(`subscribe to ${topic.fullName} without "from"`);
-    const { signal, borrow = false } = options;
-    const subscription: TopicSubscription = new TopicSubscription(topic, signal, borrow, () => {
-      this.#subscriptions.delete(subscription);
+    const subscription: TopicSubscription = new TopicSubscription(topic, filter, options ?? {}, {
+      host: this.host,
+      channel: (target) => this.#channel(target),
+      registry: this.#registry,
+      onDone: () => this.#subscriptions.delete(subscription),
     });
-    if (options.signal?.aborted === true) {
-      subscription.fail(abortError(options.signal));
-      return subscription as never;
-    }
     this.#subscriptions.add(subscription);
-    const channel = this.#channel(options.from);
-    const current = channel.current();
-    if (current !== undefined) {
-      subscription.start(current, filter);
-    } else {
-      channel.connect().then(
-        (connection) => subscription.start(connection, filter),
-        (error: unknown) => subscription.fail(IpcError.from(error)),
-      );
-    }
+    subscription.begin();
     return subscription as never;
   }
 

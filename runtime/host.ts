@@ -6,6 +6,8 @@ export interface Host {
   setTimer(run: () => void, delayMs: number): () => void;
   /** Calls `run` once when this turn of the event loop has done all that it does. */
   atEndOfTurn(run: () => void): void;
+  /** Keeps the process running until the function returned is called. */
+  hold(): () => void;
   randomBytes(count: number): Uint8Array;
   readonly pid: number;
   /** CLOCK_MONOTONIC is `now()` plus `offsetMs`. An empty boot id: not known. */

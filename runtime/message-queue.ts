@@ -1,7 +1,11 @@
-/** Who fills a queue, as its reader sees it. */
-export interface QueueSource {
+/** Whom an item is from. */
+export interface ItemSource {
   /** The reader has taken an item of so many bytes. */
   onTaken(bytes: number): void;
+}
+
+/** Who fills a queue, as its reader sees it. */
+export interface QueueSource extends ItemSource {
   /** The reader wants no more. */
   onAbandoned(): void;
 }
@@ -19,6 +23,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: QueueSource;
   #items: T[] = [];
   #sizes: number[] = [];
+  #sources: ItemSource[] = [];
   #head = 0;
   #waiters: Waiter<T>[] = [];
   #isEnded = false;
@@ -28,17 +33,18 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     this.#source = source;
   }
 
-  /** Adds an item that took so many bytes on the wire. */
-  push(item: T, bytes: number): void {
+  /** Adds an item that took so many bytes on the wire. `source` is told when it is taken; the queue's, unless given. */
+  push(item: T, bytes: number, source: ItemSource = this.#source): void {
     if (this.#isEnded) return;
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
       waiter.resolve({ done: false, value: item });
-      this.#source.onTaken(bytes);
+      source.onTaken(bytes);
       return;
     }
     this.#items.push(item);
     this.#sizes.push(bytes);
+    this.#sources.push(source);
   }
 
   /** No item follows; with an error, the reader gets it after the items. */
@@ -75,9 +81,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.#items = [];
-    this.#sizes = [];
-    this.#head = 0;
+    this.#clear();
     if (!this.#isEnded) {
       this.end();
       this.#source.onAbandoned();
@@ -94,19 +98,26 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     const head = this.#head;
     const item = this.#items[head]!;
     const bytes = this.#sizes[head]!;
+    const source = this.#sources[head]!;
     this.#head = head + 1;
     if (this.#head > MAX_TAKEN && this.#head * 2 > this.#items.length) {
       // What is taken must not live as long as the queue: a reader that is always behind never empties it.
       this.#items = this.#items.slice(this.#head);
       this.#sizes = this.#sizes.slice(this.#head);
+      this.#sources = this.#sources.slice(this.#head);
       this.#head = 0;
     } else if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#sizes = [];
-      this.#head = 0;
+      this.#clear();
     }
-    this.#source.onTaken(bytes);
+    source.onTaken(bytes);
     return item;
+  }
+
+  #clear(): void {
+    this.#items = [];
+    this.#sizes = [];
+    this.#sources = [];
+    this.#head = 0;
   }
 
   #settleEnd(waiter: Waiter<T>): void {

@@ -1,72 +1,127 @@
-import type { ReceivedBlock } from "../../transports/transport.js";
-import type { Publication, ReceiveOptions, Subscription } from "../api.js";
+import type {
+  LatestValue,
+  Publication,
+  PublisherEvent,
+  ReceiveOptions,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionReadyOptions,
+} from "../api.js";
+import { type BackOffRules, backOffRules } from "../back-off.js";
+import type { Channel } from "../client.js";
 import { checkCanBlock } from "../client-blocking.js";
 import { abortError } from "../client-call.js";
-import { type BorrowedMessage, borrowMessage } from "../codec/borrow.js";
-import type { Connection } from "../connection.js";
 import { settleable } from "../connection.js";
 import type { AnyTopic } from "../definition.js";
 import { IpcError } from "../error.js";
+import type { Host } from "../host.js";
 import { MessageQueue } from "../message-queue.js";
-import { fromWire } from "../metadata-wire.js";
+import type { Peer } from "../peer.js";
+import type { Registry } from "../registry.js";
 import { receiveOnce } from "../session/blocking.js";
-import type { Stream } from "../session/stream.js";
-import type { StreamReceiver } from "../session/stream-receiver.js";
-import { undecodable } from "../undecodable.js";
-import type { WireMetadata } from "../wire/metadata.js";
-import { BorrowingIterator, PublicationWithLoan } from "./borrowed.js";
+import { BorrowingIterator, type PublicationWithLoan } from "./borrowed.js";
+import { DomainFeeds } from "./domain-feeds.js";
+import { Feed, type FeedOwner } from "./feed.js";
+import { LatestValues } from "./latest.js";
+import type { TopicSource } from "./source.js";
+import { type KeyIdentity, keyIdentity } from "./topic-key.js";
+import { Waiters } from "./waiters.js";
 
-interface KnownKey {
-  readonly key: unknown;
-  /** Losses that were reported apart from a message, for the next message to tell. */
-  lost: number;
+/** Where a subscription lives. */
+export interface SubscriptionHome {
+  readonly host: Host;
+  /** Leads to an address or a connected peer. */
+  channel(target: string | Peer): Channel;
+  /** The endpoints of the domain; absent where they are not found. */
+  readonly registry: Registry | undefined;
+  /** Called once, when the subscription is over. */
+  onDone(): void;
 }
 
-/** One subscription at one publisher. */
-export class TopicSubscription implements StreamReceiver, Subscription<unknown, unknown> {
-  readonly #topic: AnyTopic;
-  readonly #keys = new Map<number, KnownKey>();
-  readonly #queue: MessageQueue<Publication<unknown, unknown>>;
-  readonly #ready = settleable<void>();
-  readonly #ended = settleable<void>();
+const NO_FIELDS: readonly string[] = [];
+
+/** A subscription, at one publisher or at all of the domain: one queue of what they publish. */
+export class TopicSubscription implements FeedOwner, Subscription<unknown, unknown> {
+  readonly topic: AnyTopic;
+  readonly host: Host;
+  readonly filter: unknown;
+  readonly borrows: boolean;
+  readonly identifiesKeys: boolean;
+  readonly #home: SubscriptionHome;
+  readonly #fields: readonly string[];
+  readonly #rules: BackOffRules | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort: () => void;
-  readonly #onDone: () => void;
-  #stream: Stream | undefined;
-  #connection: Connection | undefined;
-  #maxNesting: number | undefined;
-  #isEnded = false;
+  readonly #onPublisher: ((event: PublisherEvent<unknown>) => void) | undefined;
+  readonly #queue: MessageQueue<Publication<unknown, unknown>>;
+  readonly #borrowing: BorrowingIterator | undefined;
+  readonly #latest: LatestValues<TopicSource> | undefined;
+  readonly #waiters: Waiters;
+  readonly #ended = settleable<void>();
+  /** Those of a subscription without `from`. */
+  readonly #domain: DomainFeeds | undefined;
+  /** The one of a subscription with `from`. */
+  #feed: Feed | undefined;
+  readonly #sources = new Map<TopicSource, Feed>();
+  /** Sources that have ended while the reader had something of theirs. */
+  readonly #lenders = new Set<TopicSource>();
+  #end: { readonly error: IpcError | undefined } | undefined;
+  #letGo: (() => void) | undefined;
   #received = 0;
   #lost = 0;
-  /** What is borrowed for publications, read or not. */
-  readonly #borrowed = new Set<PublicationWithLoan>();
-  readonly #borrowing: BorrowingIterator | undefined;
-  /** There where large fields are borrowed. */
-  readonly onBlock: StreamReceiver["onBlock"];
+  readonly #onAbort = (): void => this.#finish(abortError(this.#signal!));
 
-  /** `borrow`: large fields stay in the publisher's memory. `onDone` is called once, when the subscription is over. */
-  constructor(topic: AnyTopic, signal: AbortSignal | undefined, borrow: boolean, onDone: () => void) {
-    this.#topic = topic;
+  /** Throws a `TypeError` for an option that cannot be, `IpcError` as `channel` of the home does. */
+  constructor(topic: AnyTopic, filter: unknown, options: SubscribeOptions<unknown>, home: SubscriptionHome) {
+    const { from, signal, borrow = false, reconnect, onPublisher } = options;
+    this.topic = topic;
+    this.host = home.host;
+    this.filter = filter;
+    this.borrows = borrow;
+    this.#home = home;
+    this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;
+    this.#rules = backOffRules(reconnect);
     this.#signal = signal;
-    this.#onDone = onDone;
-    if (topic.kind === "unkeyedTopic") this.#keys.set(0, { key: undefined, lost: 0 });
+    this.#onPublisher = onPublisher;
+    this.#waiters = new Waiters(home.host);
+    // What is borrowed is gone with the next publication, and cannot be kept.
+    if (topic.rules.history > 0 && !borrow) this.#latest = new LatestValues();
+    this.identifiesKeys = this.#latest !== undefined || from === undefined || this.#rules !== undefined;
     this.#queue = new MessageQueue({
-      onTaken: (bytes) => this.#stream?.consumed(bytes),
+      onTaken: () => undefined,
       onAbandoned: () => {
-        for (const publication of this.#borrowed) publication.release();
-        this.#cancel(new IpcError("CANCELLED", "the subscriber stopped reading"));
+        this.#releaseBorrowed();
+        this.#finish(new IpcError("CANCELLED", "the subscriber stopped reading"));
       },
     });
-    if (borrow) {
-      this.#borrowing = new BorrowingIterator(this.#queue);
-      this.onBlock = (block, keyId, seq, lost) => this.#onBlock(block, keyId, seq, lost);
+    if (borrow) this.#borrowing = new BorrowingIterator(this.#queue);
+    if (from !== undefined) {
+      const rules = this.#rules;
+      this.#feed = new Feed(this, { channel: home.channel(from), incarnation: undefined, rules, comesBack });
+      return;
     }
-    // Whoever iterates gets the error too; that nobody awaits `ready` is no fault.
-    this.#ready.promise.catch(() => undefined);
-    this.#onAbort = () => {
-      if (signal !== undefined) this.#cancel(abortError(signal));
-    };
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (home.registry === undefined) {
+      throw new TypeError(`subscribe to ${topic.fullName} without "from", where endpoints are not found`);
+    }
+    const { fullName } = topic;
+    this.#domain = new DomainFeeds(this, {
+      registry: home.registry,
+      fullName,
+      rules: this.#rules ?? backOffRules(true)!,
+      channel: (address) => home.channel(address),
+    });
+  }
+
+  /** Subscribes. Called once, when the subscription is known to its endpoint. */
+  begin(): void {
+    if (this.#signal?.aborted === true) {
+      this.#finish(abortError(this.#signal));
+      return;
+    }
+    this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+    // While there is no link, nothing else keeps the process running.
+    if (this.#rules !== undefined) this.#letGo = this.host.hold();
+    this.#feed?.begin();
+    this.#domain?.begin();
   }
 
   get received(): number {
@@ -77,54 +132,57 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
     return this.#lost;
   }
 
-  ready(): Promise<void> {
-    return this.#ready.promise;
+  get publishers(): readonly Peer[] {
+    return [...this.#sources.keys()].filter(({ isConfirmed }) => isConfirmed).map(({ peer }) => peer);
   }
 
-  /** Subscribes; does nothing when the subscription is over already. */
-  start(connection: Connection, filter: unknown): void {
-    if (this.#isEnded) return;
-    this.#connection = connection;
-    this.#maxNesting = connection.owner.limits.maxNesting;
-    const { session } = connection;
-    const { request, fullName } = this.#topic;
-    const open = {
-      method: fullName,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      metadata: [],
-      isLast: true,
-      manyResponses: true,
-    };
-    try {
-      const payload = session.isOpen ? session.message.set(request, filter) : undefined;
-      this.#stream = session.opener.openCall(open, payload, this);
-    } catch (cause) {
-      const text = `a filter of ${fullName} could not be encoded as ${request.typeName}`;
-      this.fail(cause instanceof IpcError ? cause : new IpcError("INVALID_ARGUMENT", text, { cause }));
+  async ready(options: SubscriptionReadyOptions = {}): Promise<void> {
+    const { publishers, signal, timeoutMs } = options;
+    if (publishers !== undefined && (!Number.isInteger(publishers) || publishers < 0)) {
+      throw new TypeError(`publishers is ${publishers}; it must be a whole number from 0`);
     }
+    this.#throwIfEnded();
+    const startMs = this.host.now();
+    if (publishers === undefined) await this.#domain?.ready;
+    this.#throwIfEnded();
+    const { fullName } = this.topic;
+    const passedMs = this.host.now() - startMs;
+    await this.#waiters.until(() => this.#isReady(publishers), {
+      signal,
+      timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs - passedMs),
+      timeoutText: () => `${fullName}: ${this.publishers.length} publishers have confirmed`,
+    });
   }
 
-  /** It cannot begin. */
-  fail(error: IpcError): void {
-    this.#end(error);
+  latest(key?: unknown): LatestValue<unknown, unknown> | undefined {
+    return this.#latestValues().newest(this.#identityOf(key));
+  }
+
+  values(key?: unknown): readonly LatestValue<unknown, unknown>[] {
+    return this.#latestValues().values(this.#identityOf(key));
   }
 
   async close(): Promise<void> {
     // Whoever closes it knows that it is over: its reader sees the end, not an error.
     await this.#queue.return();
-    for (const publication of this.#borrowed) publication.release();
-    this.#cancel(new IpcError("CANCELLED", "the subscription is closed"));
+    this.#releaseBorrowed();
+    this.#finish(new IpcError("CANCELLED", "the subscription is closed"));
     await this.#ended.promise;
   }
 
   receive(options: ReceiveOptions = {}): Publication<unknown, unknown> | undefined {
     const { timeoutMs = Number.POSITIVE_INFINITY } = options;
     if (!(timeoutMs >= 0)) throw new TypeError(`timeoutMs is ${timeoutMs}; it must be a number from 0`);
-    const { fullName } = this.#topic;
-    const connection = this.#connection;
+    const { fullName } = this.topic;
+    if (this.#domain !== undefined) {
+      const text = `${fullName}: a subscription without "from" has many links, and a thread waits for one at a time`;
+      throw new IpcError("UNIMPLEMENTED", text);
+    }
+    const connection = this.#feed?.source?.connection;
     const queue = this.#borrowing ?? this.#queue;
     if (connection === undefined) {
-      if (this.#isEnded) return queue.poll()?.value;
+      const waiting = queue.poll();
+      if (waiting !== undefined || this.#end !== undefined) return waiting?.value;
       const text = `${fullName}: there is no link to the publisher yet; await subscription.ready() first`;
       throw new IpcError("FAILED_PRECONDITION", text);
     }
@@ -133,11 +191,10 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
     }
     checkCanBlock(connection, fullName);
     const { session } = connection;
-    const { host } = connection.owner;
-    const endMs = host.now() + timeoutMs;
+    const endMs = this.host.now() + timeoutMs;
     for (let result = queue.poll(); ; result = queue.poll()) {
       if (result !== undefined) return result.value;
-      const leftMs = endMs - host.now();
+      const leftMs = endMs - this.host.now();
       if (!receiveOnce(session, Math.max(0, leftMs)) || leftMs <= 0) return queue.poll()?.value;
     }
   }
@@ -150,132 +207,119 @@ export class TopicSubscription implements StreamReceiver, Subscription<unknown, 
     return this.#borrowing ?? this.#queue;
   }
 
-  onHeaders(_metadata: readonly WireMetadata[]): void {
-    this.#ready.resolve();
+  // ---- What sources and feeds tell ----
+
+  onConfirmed(source: TopicSource): void {
+    this.#tell({ kind: "joined", publisher: source.peer });
+    this.#waiters.check();
   }
 
-  onKey(keyId: number, bytes: Uint8Array, start: number, end: number): void {
-    try {
-      const key = this.#topic.request.decode(bytes, start, end, false, this.#maxNesting);
-      this.#keys.set(keyId, { key, lost: 0 });
-    } catch (cause) {
-      const { fullName, request } = this.#topic;
-      this.#cancel(undecodable(`${fullName}: a key`, request.typeName, "INTERNAL", cause));
-    }
-  }
-
-  onMessage(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    mayAlias: boolean,
-    keyId: number,
-    seq: number,
-    lost: number,
+  onPublication(
+    source: TopicSource,
+    publication: Publication<unknown, unknown>,
+    bytes: number,
+    identity: KeyIdentity | undefined,
+    publishedAtMs: number,
+    isNew: boolean,
   ): void {
-    const known = this.#known(keyId);
-    if (known === undefined) return;
-    let message: unknown;
-    try {
-      message = this.#topic.response.decode(bytes, start, end, mayAlias, this.#maxNesting);
-    } catch (cause) {
-      this.#refuse(cause);
-      return;
+    if (identity !== undefined && this.#latest !== undefined) {
+      const { key, message, seq, publisher } = publication;
+      this.#latest.set(identity, source, { key, message, seq, publisher, publishedAtMs });
     }
-    const publication = this.#take(known, message, seq, lost);
-    if (this.#borrowing === undefined) this.#queue.push(publication, end - start);
-    else this.#push(publication, { message, lent: undefined, names: [] }, end - start);
-  }
-
-  #onBlock(block: ReceivedBlock, keyId: number, seq: number, lost: number): void {
-    const known = this.#known(keyId);
-    if (known === undefined) return;
-    let borrowed: BorrowedMessage;
-    try {
-      borrowed = borrowMessage(this.#topic.response, block, this.#maxNesting);
-    } catch (cause) {
-      this.#refuse(cause);
-      return;
-    }
-    this.#push(this.#take(known, borrowed.message, seq, lost), borrowed, block.length);
-  }
-
-  #known(keyId: number): KnownKey | undefined {
-    const known = this.#keys.get(keyId);
-    if (known !== undefined) return known;
-    const text = `${this.#topic.fullName}: key id ${keyId} was not announced`;
-    this.#cancel(new IpcError("INTERNAL", text));
-    return undefined;
-  }
-
-  #refuse(cause: unknown): void {
-    const { fullName, response } = this.#topic;
-    this.#cancel(undecodable(`${fullName}: a publication`, response.typeName, "INTERNAL", cause));
-  }
-
-  #take(known: KnownKey, message: unknown, seq: number, lost: number): Publication<unknown, unknown> {
+    if (!isNew) return;
     this.#received++;
-    this.#lost += lost;
-    const publication = {
-      key: known.key,
-      message,
-      seq,
-      lost: lost + known.lost,
-      publisher: this.#connection!.peer!,
-    };
-    known.lost = 0;
-    return publication;
+    this.#queue.push(publication, bytes, source);
   }
 
-  #push(publication: Publication<unknown, unknown>, borrowed: BorrowedMessage, bytes: number): void {
-    const whole = new PublicationWithLoan(publication, borrowed, (over) => {
-      this.#borrowed.delete(over);
-      // The publisher learns of it when the link is flushed.
-      this.#connection?.onDirty();
-    });
-    if (whole.isBorrowed) this.#borrowed.add(whole);
-    this.#queue.push(whole, bytes);
+  onLost(count: number): void {
+    this.#lost += count;
   }
 
-  onLost(keyId: number, _seq: number, lost: number): void {
-    this.#lost += lost;
-    const known = this.#keys.get(keyId);
-    // A peer that tells of a key before it announces it is wrong about the key, not about the sum.
-    if (known !== undefined) known.lost += lost;
+  onBegin(source: TopicSource, feed: Feed): void {
+    for (const lender of this.#lenders) if (!lender.hasBorrowed) this.#lenders.delete(lender);
+    this.#sources.set(source, feed);
   }
 
-  onEnd(error: IpcError | undefined, trailer: readonly WireMetadata[]): void {
-    if (error !== undefined && trailer.length > 0) {
-      const { code, rawMessage, details, maybeExecuted } = error;
-      this.#end(new IpcError(code, rawMessage, { details, maybeExecuted, metadata: fromWire(trailer) }));
-    } else {
-      this.#end(error);
+  onEnd(source: TopicSource, error: IpcError | undefined): void {
+    const feed = this.#sources.get(source);
+    this.#sources.delete(source);
+    if (source.hasBorrowed) this.#lenders.add(source);
+    const keys = this.#latest?.drop(source) ?? [];
+    if (source.isConfirmed && this.#end === undefined)
+      this.#tell({ kind: "left", publisher: source.peer, reason: error, keys });
+    feed?.onSourceEnd(source, error);
+    this.#waiters.check();
+  }
+
+  onFeedOver(feed: Feed, error: IpcError | undefined): void {
+    if (this.#domain === undefined) this.#finish(error);
+    else this.#domain.onFeedOver(feed, error);
+    this.#waiters.check();
+  }
+
+  /** What none of the publishers can take is ours to answer for. */
+  onUnusable(error: IpcError): void {
+    this.#finish(error);
+  }
+
+  isRead(publication: PublicationWithLoan): boolean {
+    return this.#borrowing?.isRead(publication) === true;
+  }
+
+  #releaseBorrowed(): void {
+    for (const source of [...this.#sources.keys(), ...this.#lenders]) source.releaseBorrowed();
+    this.#lenders.clear();
+  }
+
+  #isReady(publishers: number | undefined): boolean {
+    if (this.#domain !== undefined && publishers === undefined) return this.#domain.allConfirmed;
+    return this.publishers.length >= (publishers ?? 1);
+  }
+
+  #throwIfEnded(): void {
+    if (this.#end !== undefined) throw this.#end.error ?? this.#endedEarly();
+  }
+
+  #endedEarly(): IpcError {
+    const text = `the publisher of ${this.topic.fullName} ended before it confirmed`;
+    return new IpcError("UNAVAILABLE", text);
+  }
+
+  #latestValues(): LatestValues<TopicSource> {
+    if (this.#latest !== undefined) return this.#latest;
+    const why = this.borrows ? "the subscription borrows" : "the topic keeps no history";
+    const text = `${this.topic.fullName} has no latest values: ${why}`;
+    throw new IpcError("FAILED_PRECONDITION", text);
+  }
+
+  #identityOf(key: unknown): KeyIdentity {
+    return this.topic.kind === "unkeyedTopic" ? 0 : keyIdentity(this.topic.fullName, this.#fields, key);
+  }
+
+  #tell(event: PublisherEvent<unknown>): void {
+    try {
+      this.#onPublisher?.(event);
+    } catch (error) {
+      this.host.warn(error);
     }
   }
 
-  onLast(): void {}
-  onCancel(): void {}
-  onSendable(): void {}
-
-  #cancel(reason: IpcError): void {
-    if (this.#stream !== undefined) this.#stream.cancel(reason);
-    this.#end(reason);
-  }
-
-  #end(error: IpcError | undefined): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+  #finish(error: IpcError | undefined): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    // What was not read yet outlives the link.
-    for (const publication of this.#borrowed) {
-      if (this.#borrowing?.isRead(publication) !== true) publication.copyOut();
-    }
-    const { fullName } = this.#topic;
-    this.#ready.reject(
-      error ?? new IpcError("UNAVAILABLE", `the publisher of ${fullName} ended before it confirmed`),
-    );
+    this.#letGo?.();
+    const reason = error ?? new IpcError("CANCELLED", "the subscription is over");
+    this.#feed?.stop(reason);
+    this.#domain?.stop(reason);
+    this.#waiters.fail(error ?? this.#endedEarly());
     this.#queue.end(error);
     this.#ended.resolve();
-    this.#onDone();
+    this.#home.onDone();
   }
+}
+
+/** Whether a subscription that is to reconnect does so: the publisher may come back after each of these. */
+function comesBack(error: IpcError | undefined): boolean {
+  return error === undefined || error.code === "UNAVAILABLE" || error.code === "UNIMPLEMENTED";
 }

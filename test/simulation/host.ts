@@ -33,6 +33,7 @@ export function simHost(world: World, random: Random, pid: number, skewMs: numbe
         cancel();
       };
     },
+    hold: () => () => undefined,
     atEndOfTurn: (run) => world.atEndOfTurn(run),
     randomBytes: (count) => Uint8Array.from({ length: count }, () => random.int(0, 255)),
     pid,

@@ -9,6 +9,7 @@ import { makeCall } from "./callers.js";
 import { type HandlerSite, type Running, simHandlers } from "./handlers.js";
 import { type SimHost, simHost } from "./host.js";
 import { Links } from "./links.js";
+import { TopicSource } from "../../runtime/topic/source.js";
 import { checkAtRest, checkOutcomes, checkResidue, checkSubscriptions } from "./outcomes.js";
 import { Random } from "./random.js";
 import { drawScenario, type Scenario } from "./scenario.js";
@@ -104,8 +105,8 @@ async function prepare(world: World, random: Random): Promise<Run> {
   const topics: PublishedTopic[] = [];
   for (const plan of scenario.topics) topics.push(await openTopic(server, plan));
   const subscriptions: SimSubscription[] = [];
-  links.onJoined = (subscription, fullName, account) => {
-    const sim = subscriptions.find((other) => other.subscription === subscription);
+  links.onJoined = (user, fullName, account) => {
+    const sim = subscriptions.find((other) => other.subscription === ownerOf(user));
     const topic = topics.find((other) => other.fullName === fullName);
     if (sim !== undefined && topic !== undefined) joinTopic(sim, topic, account);
   };
@@ -175,4 +176,9 @@ async function perform(run: Run): Promise<void> {
   if (world.violations.length > 0) return;
   if (open > 0) world.report(`${open} closes have not come to an end`);
   checkResidue(run);
+}
+
+/** The subscription that the user of a stream belongs to. */
+function ownerOf(user: object): object | undefined {
+  return user instanceof TopicSource ? user.owner : undefined;
 }

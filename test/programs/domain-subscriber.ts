@@ -1,0 +1,56 @@
+// Subscribes to two topics of the domain, whoever publishes them, and reports what came from whom.
+import { readdirSync } from "node:fs";
+import type { TopicKey, TopicMessage } from "../../gen/test/v1/echo_pb.js";
+import { Echo } from "../../gen/test/v1/echo_protoipc.js";
+import { open, type Subscription } from "../../index.js";
+import { answerLines } from "./fault-lines.js";
+
+/** What came from one run of a publisher. */
+export interface FromPublisher {
+  /** The number of the first publication that came, or was told to be lost. From 1. */
+  first: number;
+  last: number;
+  received: number;
+  lost: number;
+  /** Publications that came twice, out of order, or behind a gap that was not told. */
+  wrong: number;
+}
+
+type Command = { readonly do: "report" | "close" | "files" };
+
+const openFiles = (): number => readdirSync("/proc/self/fd").length;
+// A narrow window, so that bursts overflow the publishers' queues.
+const endpoint = await open({ limits: { windowMessages: 32 } });
+const before = openFiles();
+const blocking = endpoint.subscribe(Echo.blocking, {});
+const dropping = endpoint.subscribe(Echo.keyed, {});
+const came = { blocking: {}, dropping: {} } as Record<"blocking" | "dropping", Record<number, FromPublisher>>;
+
+async function read(
+  subscription: Subscription<TopicKey, TopicMessage>,
+  from: Record<number, FromPublisher>,
+): Promise<void> {
+  for await (const { key, seq, lost, publisher } of subscription) {
+    if (key.shard !== publisher.pid) throw new Error(`key ${key.shard} of process ${publisher.pid}`);
+    from[publisher.pid] ??= { first: seq - lost, last: seq - lost - 1, received: 0, lost: 0, wrong: 0 };
+    const account = from[publisher.pid]!;
+    if (seq !== account.last + lost + 1) account.wrong++;
+    account.last = seq;
+    account.received++;
+    account.lost += lost;
+  }
+}
+
+const reading = Promise.all([read(blocking, came.blocking), read(dropping, came.dropping)]);
+await answerLines<Command>({ pid: process.pid }, async (command) => {
+  switch (command.do) {
+    case "report":
+      return { ...came, lostInAll: blocking.lost, publishers: blocking.publishers.length };
+    case "files":
+      return { before, now: openFiles() };
+    case "close":
+      await endpoint.close();
+      await reading;
+      return {};
+  }
+});
