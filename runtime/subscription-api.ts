@@ -26,6 +26,11 @@ export interface SubscribeOptions<Key = unknown> {
    * with which pauses a publisher is tried again that is there.
    */
   readonly reconnect?: boolean | BackOffPolicy | undefined;
+  /**
+   * Nothing is queued: only the latest values are kept, for `latest` and `values`, and there is no loop. For topics with
+   * `history`.
+   */
+  readonly latestOnly?: boolean | undefined;
   /** Told when a publisher has confirmed the subscription, and when it is gone. What it throws becomes a warning. */
   readonly onPublisher?: ((event: PublisherEvent<Key>) => void) | undefined;
 }

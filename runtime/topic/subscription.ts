@@ -55,6 +55,7 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
   readonly #queue: MessageQueue<Publication<unknown, unknown>>;
   readonly #borrowing: BorrowingIterator | undefined;
   readonly #latest: LatestValues<TopicSource> | undefined;
+  readonly #isLatestOnly: boolean;
   readonly #waiters: Waiters;
   readonly #ended = settleable<void>();
   /** Those of a subscription without `from`. */
@@ -72,11 +73,16 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
 
   /** Throws a `TypeError` for an option that cannot be, `IpcError` as `channel` of the home does. */
   constructor(topic: AnyTopic, filter: unknown, options: SubscribeOptions<unknown>, home: SubscriptionHome) {
-    const { from, signal, borrow = false, reconnect, onPublisher } = options;
+    const { from, signal, borrow = false, reconnect, latestOnly = false, onPublisher } = options;
+    if (latestOnly && (borrow || topic.rules.history === 0)) {
+      const why = borrow ? "a subscription that borrows keeps none" : "the topic keeps no history";
+      throw new TypeError(`latestOnly for ${topic.fullName}: there are no latest values, ${why}`);
+    }
     this.topic = topic;
     this.host = home.host;
     this.filter = filter;
     this.borrows = borrow;
+    this.#isLatestOnly = latestOnly;
     this.#home = home;
     this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;
     this.#rules = backOffRules(reconnect);
@@ -204,6 +210,10 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Publication<unknown, unknown>> {
+    if (this.#isLatestOnly) {
+      const text = `the subscription to ${this.topic.fullName} keeps the latest values only (latestOnly)`;
+      throw new IpcError("FAILED_PRECONDITION", text);
+    }
     return this.#borrowing ?? this.#queue;
   }
 
@@ -228,7 +238,8 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
     }
     if (!isNew) return;
     this.#received++;
-    this.#queue.push(publication, bytes, source);
+    if (this.#isLatestOnly) source.onTaken(bytes);
+    else this.#queue.push(publication, bytes, source);
   }
 
   onLost(count: number): void {

@@ -30,6 +30,10 @@ const VETERANS = 3;
 const KILLS = 20;
 const KILLING_MS = 30_000;
 
+async function collect(items: AsyncIterable<unknown>): Promise<void> {
+  for await (const item of items) void item;
+}
+
 describe("topics across a domain", () => {
   it("meet publishers that were there before, come later and come again", async () => {
     const early = await openHere();
@@ -134,6 +138,23 @@ describe("topics across a domain", () => {
       (value) => value === undefined,
       5_000,
     );
+    // Without a loop nothing is queued, and no window is ever full.
+    const only = reader.subscribe(Echo.latest, {}, { latestOnly: true });
+    const many = await reader.publisher(Echo.latest);
+    await many.ready({ subscribers: 2 });
+    for (let number = 0; number < 10_000; number++) {
+      many.publish(key, { number });
+      if (number % 50 === 0) await sleep(0);
+    }
+    await until(
+      () => only.latest(key)?.message.number,
+      (number) => number === 9_999,
+      5_000,
+    );
+    expect(only.received + only.lost).toBe(10_000);
+    await expect(collect(only)).rejects.toThrow(/latestOnly/);
+    expect(() => reader.subscribe(Echo.keyed, {}, { latestOnly: true })).toThrow(/keeps no history/);
+    await many.close();
     const plain = reader.subscribe(Echo.keyed, {});
     expect(() => plain.latest(key)).toThrow(
       "test.v1.Echo/Keyed has no latest values: the topic keeps no history",
