@@ -1,3 +1,4 @@
+import type { BackOffPolicy } from "./back-off.js";
 import type { CallContext } from "./call-context.js";
 import type { CallOptions } from "./call-options.js";
 import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.js";
@@ -35,6 +36,13 @@ export interface ClientOptions {
   readonly interceptors?: readonly Interceptor[] | undefined;
   /** The `timeoutMs` of calls that give none, in milliseconds, above 0. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Dials again, with pauses, where nobody is there or the link is lost, until a call's deadline (without one for as long
+   * as it takes); true for the usual pauses. A call is made again only where it was certainly not executed, or where the
+   * method's `idempotency_level` says that it may be repeated; never once a header or a response has come, or a request was
+   * taken from an iterable. Interceptors see one call. Calls that block do not wait.
+   */
+  readonly reconnect?: boolean | BackOffPolicy | undefined;
 }
 
 /** What a call that blocks may be given: it cannot be cancelled, because nothing else runs meanwhile. */
@@ -302,13 +310,14 @@ export interface Endpoint extends AsyncDisposable {
   ): void;
 
   /**
-   * A client of a service at `target`. Dials on the first call, and again after the link was lost; a client of a peer
-   * uses its link and no other. Unary methods can block the thread, too: `client.price.sync(request)`. Throws `IpcError`
+   * A client of a service at `target`, or at whoever in the domain serves it: then one that is linked already is taken, else
+   * the one that has been there for the longest time. Dials on the first call, and again after the link was lost; a client
+   * of a peer uses its link and no other. Unary methods can block the thread, too: `client.price.sync(request)`. Throws `IpcError`
    * INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a peer that is none of this endpoint's.
    */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
-    target: Target,
+    target?: Target | undefined,
     options?: ClientOptions,
   ): Client & BlockingCalls<Client>;
 

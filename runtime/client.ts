@@ -1,4 +1,5 @@
 import type { BlockingCallOptions, ClientOptions } from "./api.js";
+import { type BackOffRules, backOffRules } from "./back-off.js";
 import type { CallOptions } from "./call-options.js";
 import { callBlocking } from "./client-blocking.js";
 import {
@@ -18,6 +19,7 @@ import type { Host } from "./host.js";
 import { applyInterceptors, type InterceptedCall, type Interceptor, type Messages } from "./interceptor.js";
 import { Metadata } from "./metadata.js";
 import { toWire } from "./metadata-wire.js";
+import { type Method, type RepeatConfig, repeating } from "./reconnect.js";
 import { hasManyRequests, hasManyResponses } from "./server-call.js";
 import { checkDefinition } from "./services.js";
 
@@ -30,9 +32,10 @@ export interface Channel {
   current(): Connection | undefined;
   /** Dials if need be. Rejects with `IpcError`. */
   connect(): Promise<Connection>;
+  /** Whether its endpoint is closed, so that no connection will come. */
+  isOver(): boolean;
 }
 
-type Method = (request: unknown, options?: CallOptions) => unknown;
 type BlockingMethod = (request: unknown, options?: BlockingCallOptions) => unknown;
 
 /** Makes the client object of a service: one function per method. */
@@ -43,9 +46,15 @@ export function makeClient(
   interceptors: readonly Interceptor[],
 ): object {
   const methods: Record<string, Method> = {};
+  const rules = backOffRules(options.reconnect);
+  const { host } = channel;
+  const repeat = (given: BackOffRules): RepeatConfig => {
+    return { host, rules: given, timeoutMs: options.timeoutMs, isOver: () => channel.isOver() };
+  };
   for (const method of checkDefinition(service).$methods) {
     if (isTopic(method)) continue;
-    const plain = plainMethod(method, channel, options.timeoutMs);
+    const once = plainMethod(method, channel, options.timeoutMs);
+    const plain = rules === undefined ? once : repeating(method, once, repeat(rules));
     const all = [...interceptors, ...(options.interceptors ?? [])];
     const called = all.length === 0 ? plain : interceptedMethod(method, plain, all, options.timeoutMs);
     if (method.kind === "unary") {

@@ -10,6 +10,7 @@ import type {
   SubscribeOptions,
   Target,
 } from "./api.js";
+import { backOffRules } from "./back-off.js";
 import type { CallContext } from "./call-context.js";
 import { type Channel, makeClient, within } from "./client.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
@@ -27,7 +28,8 @@ import { checkOpenOptions, limitsOf, type OpenOptions } from "./open-options.js"
 import type { Peer } from "./peer.js";
 import type { CallObserver } from "./server-call.js";
 import { Registry } from "./registry.js";
-import { Services } from "./services.js";
+import { serviceChannel } from "./service-channel.js";
+import { checkDefinition, Services } from "./services.js";
 import { withMaybeExecuted } from "./session/status.js";
 import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
@@ -191,10 +193,15 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
 
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
-    target: Target,
+    target?: Target,
     options: ClientOptions = {},
   ): Client & BlockingCalls<Client> {
-    const client = makeClient(service, this.#channel(target), options, this.#clientInterceptors);
+    const channel =
+      target === undefined ? this.#serviceChannel(checkDefinition(service).$typeName) : this.#channel(target);
+    if (typeof target === "object" && backOffRules(options.reconnect) !== undefined) {
+      throw new TypeError("a client of a peer cannot reconnect: it uses the peer's link and no other");
+    }
+    const client = makeClient(service, channel, options, this.#clientInterceptors);
     return client as Client & BlockingCalls<Client>;
   }
 
@@ -326,10 +333,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       return {
         host,
         target,
-        current: () => {
-          const connection = this.#dialled.get(target)?.usable;
-          return connection?.isUsable === true ? connection : undefined;
-        },
+        isOver: () => this.#closing !== undefined,
+        current: () => this.#usable(target),
         connect: () => this.#connectTo(target),
       };
     }
@@ -339,9 +344,32 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     return {
       host,
       target: target.name,
+      isOver: () => this.#closing !== undefined,
       current: () => connection,
       connect: () => Promise.resolve(connection),
     };
+  }
+
+  #serviceChannel(service: string): Channel {
+    const registry = this.#registry;
+    if (registry === undefined)
+      throw new TypeError(`client of ${service} without a target, where endpoints are not found`);
+    return serviceChannel({
+      host: this.host,
+      registry,
+      domain: this.#surroundings.names.domain,
+      incarnation: hex(this.incarnation),
+      service,
+      isOver: () => this.#closing !== undefined,
+      current: (address) => this.#usable(address),
+      connect: (address) => this.#connectTo(address),
+    });
+  }
+
+  /** The connection to an address on which calls can be opened. */
+  #usable(address: string): Connection | undefined {
+    const connection = this.#dialled.get(address)?.usable;
+    return connection?.isUsable === true ? connection : undefined;
   }
 
   #connectTo(address: string): Promise<Connection> {

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import type { EndpointChange, FoundEndpoint } from "../../index.js";
+import { failureOf } from "../harness/failure.js";
 import { endpointPath, openFiles, openHere, start, until } from "./stage.js";
 
 const SERVICE = "test.v1.Echo";
@@ -140,6 +141,37 @@ describe("endpoints of other processes", () => {
       "open PERMISSION_DENIED",
     ]);
     expect((await left()).sort()).toEqual(["file", "garbage", "market", "open"]);
+  });
+
+  it("serve clients that have no address: one of them, and another one when that is gone", async () => {
+    const endpoint = await openHere();
+    const client = endpoint.client(Echo, undefined, { reconnect: { maxDelayMs: 50 } });
+    const nobody = await failureOf(endpoint.client(Echo).say({ text: "who" }));
+    expect(nobody.code).toBe("UNAVAILABLE");
+    expect(nobody.message).toContain("nobody serves test.v1.Echo in domain default");
+    const waiting = client.say({ text: "who" });
+    const first = await start("found-endpoint", []);
+    expect((await waiting).number).toBe(first.pid);
+    const second = await start("found-endpoint", ["second"]);
+    const pids: number[] = [];
+    // The one that was there first stays the one, until it is killed under load.
+    for (let call = 0; call < 300; call++) {
+      if (call === 100) first.process.kill("SIGKILL");
+      const reply = client.say({ text: "who" }, { timeoutMs: 10_000 });
+      await reply.then(
+        ({ number }) => pids.push(number),
+        // Not repeated: it may have been executed.
+        (error: unknown) => expect(error).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true }),
+      );
+    }
+    expect(pids.slice(0, 100)).toEqual(Array.from({ length: 100 }, () => first.pid));
+    expect(pids.length).toBeGreaterThanOrEqual(299);
+    expect(pids.at(-1)).toBe(second.pid);
+    // Its own services come last.
+    endpoint.serve(Echo, { say: () => ({ number: 1 }) });
+    expect((await endpoint.client(Echo).say({ text: "who" })).number).toBe(second.pid);
+    await second.kill("SIGKILL");
+    expect((await client.say({ text: "who" }, { timeoutMs: 5_000 })).number).toBe(1);
   });
 
   it("stay out of sight where they are not to be discovered", async () => {

@@ -12,6 +12,8 @@ export interface Call {
   readonly kind: CallKind;
   /** Whether the server calls a client back. */
   readonly isReverse: boolean;
+  /** Made by a client that reconnects. Only where the call has an end in itself. */
+  readonly reconnects: boolean;
   readonly clientIndex: number;
   readonly startMs: number;
   readonly requests: number;
@@ -52,6 +54,7 @@ function drawCall(random: Random, scenario: Scenario, index: number): Call {
     id: `call-${index}`,
     kind,
     isReverse: random.chance(0.2),
+    reconnects: timeoutMs !== undefined && random.chance(0.5),
     clientIndex: random.int(0, scenario.clients - 1),
     startMs: random.chance(0.3) ? 0 : random.int(0, 300),
     requests: kind === "sum" || kind === "chat" ? random.int(0, random.pick([3, 40])) : 1,

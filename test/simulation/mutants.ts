@@ -1,3 +1,4 @@
+import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import { IpcError } from "../../runtime/error.js";
 import { FrameOutput } from "../../runtime/session/frame-output.js";
 import { BytesPayload } from "../../runtime/session/payload.js";
@@ -49,6 +50,14 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
           receiver?.onEnd(error, trailer);
         },
     ),
+  /** A call that may have been executed is made again, though its method does not say that this does no harm. */
+  "repeat-executed": () => {
+    const methods = Echo.$methods.map((method) => ({ method, idempotency: method.idempotency }));
+    for (const { method } of methods) Object.assign(method, { idempotency: "idempotent" });
+    return () => {
+      for (const { method, idempotency } of methods) Object.assign(method, { idempotency });
+    };
+  },
   /** Some of what was consumed is never granted again. */
   "lost-credit": () => {
     const isNow = everyNth(3);
@@ -204,6 +213,7 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
 
 export type MutantName =
   | "double-settle"
+  | "repeat-executed"
   | "lost-credit"
   | "reorder"
   | "uncounted-loss"

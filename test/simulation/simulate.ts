@@ -124,7 +124,10 @@ function planWork(run: Run, random: Random): void {
     world.after(call.startMs, () => {
       // A client is called back on the link that it made; without one, it calls itself.
       const back = call.isReverse ? server.connectedPeers[call.clientIndex] : undefined;
-      const client = back === undefined ? endpoint.client(Echo, SERVER) : server.client(Echo, back);
+      const client =
+        back === undefined
+          ? endpoint.client(Echo, SERVER, { reconnect: call.reconnects })
+          : server.client(Echo, back);
       void makeCall({ world, isCorrupted }, client, call);
     });
   }

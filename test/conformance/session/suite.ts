@@ -14,6 +14,7 @@ import { limitTests } from "./limits.js";
 import { loanTests } from "./loans.js";
 import { metadataTests } from "./metadata.js";
 import { overflowTests } from "./overflow.js";
+import { reconnectTests } from "./reconnect.js";
 import { topicTests } from "./topics.js";
 
 /** What calls and topics do, whatever carries them. Run by a test file of each transport. */
@@ -35,5 +36,6 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     loanTests(world);
     borrowTests(world);
     blockingTests(world);
+    reconnectTests(world);
   });
 }
