@@ -4,17 +4,28 @@ import { link, lstat, rename, unlink } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connectPath } from "./connect-path.js";
 import { errnoOf, transportErrorOf } from "./errno.js";
-import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "./socket-path.js";
 import { TransportError } from "./transport.js";
 
 const ATTEMPTS = 8;
 const BACKLOG = 511;
 
-/** Removes the socket's file, if it is still the one that was bound. */
-export type Unbind = () => Promise<void>;
+/** Removes the file, if it is still the one that was bound. Whether nobody else has put another there. */
+export type Unbind = () => Promise<boolean>;
+
+/** What stands at a path where somebody may listen. */
+export interface PathKind {
+  /** For people. */
+  readonly name: string;
+  is(stats: Stats): boolean;
+  /** Whether somebody listens at a path where one was seen. */
+  knock(path: string): Promise<"alive" | "stale" | "gone">;
+}
+
+export const SOCKET: PathKind = { name: "socket", is: (stats) => stats.isSocket(), knock };
 
 /** What is to listen. */
 export interface Bindable {
+  readonly kind: PathKind;
   /** Binds a path that is free, and listens there. Rejects with the system's error, or a `TransportError`. */
   listen(path: string): Promise<void>;
   /** Stops listening, also where `listen` failed. */
@@ -22,30 +33,30 @@ export interface Bindable {
 }
 
 /**
- * Makes a socket listen at a path. It is bound under a temporary name and put in place when it listens, so that
- * nobody meets a socket that does not listen yet, and so that Node, which unlinks the name that it has bound, never
- * unlinks a successor's. Rejects with a `TransportError`: "inUse" when a living socket has the path, "denied" when
- * something else has that is not a socket of this user. `inspect` sees
- * the temporary path before anybody can connect, and may reject.
+ * Makes a socket or a FIFO listen at a path. It is bound under a temporary name and put in place when it listens, so that
+ * nobody meets one that does not listen yet, and so that Node, which unlinks the name that it has bound, never unlinks a
+ * successor's. Rejects with a `TransportError`: "inUse" when a living one has the path, "denied" when something else has
+ * that is none of this user. `inspect` sees the temporary path before anybody can connect, and may reject.
  */
 export async function bindPath(
   socket: Bindable,
   path: string,
   inspect: (temporary: string) => Promise<void>,
 ): Promise<Unbind> {
-  checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
   const temporary = temporaryName(path);
   try {
     await socket.listen(temporary);
     const own = await lstat(temporary);
     try {
       await inspect(temporary);
-      await putInPlace(temporary, path);
+      await putInPlace(socket.kind, temporary, path);
     } finally {
       await unlink(temporary);
     }
     return async () => {
-      if (isSameFile(own, await lstatIfAny(path))) await unlink(path);
+      const found = await lstatIfAny(path);
+      if (isSameFile(own, found)) await unlink(path);
+      return found === undefined || isSameFile(own, found);
     };
   } catch (error) {
     socket.close();
@@ -67,7 +78,7 @@ export function listen(server: Server, path: string): Promise<void> {
 }
 
 /** Unlike a rename, a link never replaces what another process has put there in the meantime. */
-async function putInPlace(temporary: string, path: string): Promise<void> {
+async function putInPlace(kind: PathKind, temporary: string, path: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
       await link(temporary, path);
@@ -75,19 +86,19 @@ async function putInPlace(temporary: string, path: string): Promise<void> {
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw error;
     }
-    await removeStaleSocket(path);
+    await removeStale(kind, path);
   }
   throw new TransportError("busy", `cannot listen on ${path}: other processes keep replacing it`);
 }
 
-async function removeStaleSocket(path: string): Promise<void> {
+async function removeStale(kind: PathKind, path: string): Promise<void> {
   const found = await lstatIfAny(path);
   if (found === undefined) return;
-  if (!found.isSocket()) throw new TransportError("denied", `${path} is in the way: it is no socket`);
+  if (!kind.is(found)) throw new TransportError("denied", `${path} is in the way: it is no ${kind.name}`);
   if (found.uid !== process.geteuid?.()) {
     throw new TransportError("denied", `${path} is in the way: it belongs to user ${found.uid}`);
   }
-  const state = await knock(path);
+  const state = await kind.knock(path);
   if (state === "alive") throw new TransportError("inUse", `another process listens on ${path}`);
   if (state === "gone") return;
   // Moved aside first: what is unlinked is then what was looked at, even if a successor was quicker.
@@ -115,7 +126,7 @@ export async function knock(path: string): Promise<"alive" | "stale" | "gone"> {
   }
 }
 
-async function lstatIfAny(path: string): Promise<Stats | undefined> {
+export async function lstatIfAny(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {
@@ -124,7 +135,7 @@ async function lstatIfAny(path: string): Promise<Stats | undefined> {
   }
 }
 
-function isSameFile(a: Stats, b: Stats | undefined): boolean {
+export function isSameFile(a: Stats, b: Stats | undefined): boolean {
   return b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 

@@ -1,7 +1,10 @@
 /* The module, and what one environment has of it. */
 #include "addon.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* JavaScript threw, or the engine runs none any more. True: it threw, and the process goes on all the same. */
 static bool report(addon *addon) {
@@ -178,11 +181,22 @@ static napi_value lock(napi_env env, napi_callback_info info) {
   return result_i32(&call, protoipc_lock(fd));
 }
 
+/* mkfifo(path): a FIFO for this user alone. 0, or the negative error number of the system. */
+static napi_value make_fifo(napi_env env, napi_callback_info info) {
+  call call = {.env = env};
+  size_t count = 1;
+  char path[PATH_MAX];
+  if (napi_get_cb_info(env, info, &count, call.values, NULL, NULL) != napi_ok) return NULL;
+  if (!call_text(&call, 0, path, sizeof path)) return result_i32(&call, -EINVAL);
+  return result_i32(&call, mkfifo(path, S_IRUSR | S_IWUSR) == 0 ? 0 : -errno);
+}
+
 NAPI_MODULE_INIT() {
   napi_value version;
   const bool good = napi_create_uint32(env, protoipc_version(), &version) == napi_ok &&
                     napi_set_named_property(env, exports, "version", version) == napi_ok &&
                     define(env, exports, "create", create, NULL) && define(env, exports, "errorText", error_text, NULL) &&
-                    define(env, exports, "socketPeer", socket_peer, NULL) && define(env, exports, "lock", lock, NULL);
+                    define(env, exports, "socketPeer", socket_peer, NULL) && define(env, exports, "lock", lock, NULL) &&
+                    define(env, exports, "mkfifo", make_fifo, NULL);
   return good ? exports : NULL;
 }

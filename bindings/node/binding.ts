@@ -178,6 +178,8 @@ export interface Binding {
   socketPeer(fd: number): [pid: number, uid: number, gid: number] | undefined;
   /** Takes flock(LOCK_EX) without waiting: 0; EINUSE: another has it. It ends with the descriptor. */
   lock(fd: number): number;
+  /** Makes a FIFO for this user alone. 0, or the negative error number of the system. */
+  mkfifo(path: string): number;
 }
 
 /** The addon, or in one sentence why there is none. */

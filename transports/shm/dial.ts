@@ -1,3 +1,4 @@
+import { SOCKET } from "../bind-path.js";
 import { dialAborted, dialWithRetry } from "../dial-retry.js";
 import { checkSocketPath } from "../socket-path.js";
 import type { LinkLimits, Place } from "../transport.js";
@@ -32,7 +33,7 @@ export async function dialShm<T>(
   onAttached: (id: number) => T,
 ): Promise<T> {
   checkSocketPath(path, 0);
-  await vouchFor(place, path);
+  await vouchFor(place, path, SOCKET);
   const { hub, blocks } = settings;
   // The link's own arena, until the link itself retains it.
   const arena = blocks.retain();

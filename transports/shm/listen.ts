@@ -1,4 +1,5 @@
-import { bindPath } from "../bind-path.js";
+import { bindPath, SOCKET } from "../bind-path.js";
+import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
 import type { LinkLimits, Listener, Place } from "../transport.js";
 import { vouchFor } from "../vouch.js";
 import { attach, shmError } from "./attach.js";
@@ -15,6 +16,7 @@ export async function listenShm(
   limits: LinkLimits,
   onAttached: (id: number) => void,
 ): Promise<Listener> {
+  checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
   const { hub, blocks, waiting } = settings;
   const { native } = hub;
   const attaching = new Set<() => void>();
@@ -45,6 +47,7 @@ export async function listenShm(
   };
 
   const socket = {
+    kind: SOCKET,
     async listen(at: string): Promise<void> {
       const id = native.listen(at, blocks.retain(), waiting, RING_BYTES, MAX_BLOCK_BYTES);
       if (id < 0) {
@@ -62,7 +65,7 @@ export async function listenShm(
     close: stop,
   };
   const unbind = await bindPath(socket, path, async (temporary) => {
-    await vouchFor(place, temporary);
+    await vouchFor(place, temporary, SOCKET);
   });
 
   let closing: Promise<void> | undefined;

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { SOCKET } from "../bind-path.js";
 import { connectPath } from "../connect-path.js";
 import { dialWithRetry } from "../dial-retry.js";
 import { checkSocketPath } from "../socket-path.js";
@@ -12,6 +13,6 @@ export async function dialSocket(
   signal: AbortSignal | undefined,
 ): Promise<{ socket: Socket; vouched: PeerCredentials }> {
   checkSocketPath(path, 0);
-  const vouched = await vouchFor(place, path);
+  const vouched = await vouchFor(place, path, SOCKET);
   return { socket: await dialWithRetry(path, signal, () => connectPath(path, signal)), vouched };
 }

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
-import { bindPath, listen } from "../bind-path.js";
+import { bindPath, listen, SOCKET } from "../bind-path.js";
+import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
 import { StreamLink } from "../stream-link.js";
 import type { Link, LinkLimits, Listener, PeerCredentials, Place, Transport } from "../transport.js";
 import { vouchFor } from "../vouch.js";
@@ -26,14 +27,19 @@ export function unixTransport(options: UnixOptions = {}): Transport {
 
     async listen(place, limits, onLink): Promise<Listener> {
       const path = pathOf(place);
+      checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
       let vouched: PeerCredentials | undefined;
       const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
         if (vouched === undefined) socket.destroy();
         else onLink(linkOf(socket, path, limits, vouched, options));
       });
-      const socket = { listen: (at: string) => listen(server, at), close: () => void server.close() };
+      const socket = {
+        kind: SOCKET,
+        listen: (at: string) => listen(server, at),
+        close: () => void server.close(),
+      };
       const unbind = await bindPath(socket, path, async (temporary) => {
-        vouched = await vouchFor(place, temporary);
+        vouched = await vouchFor(place, temporary, SOCKET);
       });
       let closing: Promise<void> | undefined;
       const close = async (): Promise<void> => {
