@@ -6,6 +6,7 @@
  */
 import { Code, loadBinding } from "./bindings/node/binding.js";
 import { chosenTransports } from "./platform/chosen-transports.js";
+import { inspectService } from "./inspect/inspect-service.js";
 import { directoryNames } from "./platform/directory-names.js";
 import { nodeHost } from "./platform/node-host.js";
 import type { Endpoint } from "./runtime/api.js";
@@ -33,6 +34,8 @@ export async function open(options: OpenOptions = {}): Promise<Endpoint> {
   }
 }
 
+const builtIn = [inspectService];
+
 /** What there is beside the runtime. Without native code there is no shared memory, and all else. */
 function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const host = nodeHost();
@@ -41,7 +44,7 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
     const missing = { shm: loaded.reason };
     const transports = chosenTransports([unixTransport({ closingRecord })], missing);
     const names = directoryNames({ domain, implementation: host.implementation });
-    return { host, transports: [...transports, memoryTransport()], missing, names };
+    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn };
   }
   const { binding } = loaded;
   const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
@@ -50,7 +53,7 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
   const transports = [...chosenTransports([shm, unix], {}), memoryTransport()];
   const names = directoryNames({ domain, implementation: host.implementation, fileLock });
-  return { host, transports, names };
+  return { host, transports, names, builtIn };
 }
 
 // What users hold.

@@ -18,6 +18,7 @@ import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "
 import { dial } from "./dialler.js";
 import { Emitter } from "./emitter.js";
 import { RegistryChanges } from "./endpoint-changes.js";
+import { type BuiltInService, viewOf } from "./endpoint-view.js";
 import { IpcError } from "./error.js";
 import type { Host } from "./host.js";
 import type { Interceptor } from "./interceptor.js";
@@ -47,6 +48,8 @@ export interface Surroundings {
   /** The transports that this process lacks, by name, and in one sentence why. */
   readonly missing?: Readonly<Record<string, string>> | undefined;
   readonly names: Names;
+  /** Services that every endpoint has, unless its options say otherwise. */
+  readonly builtIn?: readonly BuiltInService[] | undefined;
 }
 
 const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
@@ -119,6 +122,20 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       offered: () => this.#services.offered,
       onNotAnnounced: (error) => this.#onNotAnnounced(error),
     });
+    if (options.inspect !== false) {
+      const view = viewOf({
+        host,
+        limits: this.limits,
+        incarnation: hex(this.incarnation),
+        listening: this.#listening,
+        services: this.#services,
+        publishers: this.#publishers,
+        connections: this.#connections,
+      });
+      for (const { definition, handlersOf } of surroundings.builtIn ?? []) {
+        this.#services.addBuiltIn(definition, handlersOf(view));
+      }
+    }
     this.#observer = {
       onStarted: () => {
         this.counters.callsHandled++;
@@ -219,7 +236,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
         this.#publishers.delete(publisher);
       },
     });
-    this.#services.addTopic(topic.fullName, publisher);
+    this.#services.addTopic(topic, publisher);
     this.#publishers.add(publisher);
     await this.#listening.announce();
     return publisherApi(topic, publisher) as never;

@@ -28,6 +28,11 @@ export interface OpenOptions {
    */
   readonly discoverable?: boolean | undefined;
   /**
+   * Whether whoever connects may ask what this endpoint serves and publishes, with the schemas, and who is connected:
+   * `protoipc/v1/inspect.proto`, which the command line uses. True unless said.
+   */
+  readonly inspect?: boolean | undefined;
+  /**
    * How the event loop waits for what comes over shared memory. "adaptive", unless said: it looks for up to 20 us before
    * it sleeps, so that a busy pair needs no system call; a link that was idle for a millisecond costs nothing. "event":
    * it sleeps at once. "spin": it never sleeps, and takes a whole core for the lowest latency.
@@ -44,6 +49,7 @@ const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
   "drainTimeoutMs",
   "domain",
   "discoverable",
+  "inspect",
   "waiting",
 ];
 
@@ -58,9 +64,11 @@ export function checkOpenOptions(options: OpenOptions): void {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { discoverable, drainTimeoutMs, listen, waiting } = options;
-  if (discoverable !== undefined && typeof discoverable !== "boolean") {
-    throw new TypeError(`discoverable is ${typeof discoverable}; it must be true or false`);
+  const { discoverable, drainTimeoutMs, inspect, listen, waiting } = options;
+  for (const [name, value] of Object.entries({ discoverable, inspect })) {
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(`${name} is ${typeof value}; it must be true or false`);
+    }
   }
   if (listen !== undefined && !Array.isArray(listen)) {
     throw new TypeError(`listen is ${typeof listen}; it must be an array of addresses`);

@@ -1,6 +1,7 @@
 import type { CallContext } from "./call-context.js";
 import type { Connection } from "./connection.js";
-import { type AnyMethod, isTopic, type ServiceDefinition } from "./definition.js";
+import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "./definition.js";
+import type { ServedView } from "./endpoint-view.js";
 import { IpcError } from "./error.js";
 import {
   applyInterceptors,
@@ -36,10 +37,12 @@ export interface Served {
 /** The methods and topics that an endpoint serves, by their full names. */
 export class Services {
   readonly #served = new Map<string, Served>();
-  readonly #typeNames = new Set<string>();
+  readonly #services = new Map<string, ServedView>();
+  /** Those that come with the endpoint, and are not offered. */
+  readonly #builtIn = new Set<string>();
   readonly #topics = new Set<string>();
-  /** The topics that have a publisher. */
-  readonly #published = new Set<string>();
+  /** The topics that have a publisher, by their full names. */
+  readonly #published = new Map<string, AnyTopic>();
   readonly #onChange: () => void;
 
   /** `onChange` is called when what others may use has changed. */
@@ -49,13 +52,41 @@ export class Services {
 
   /** What others may use. */
   get offered(): Pick<Offer, "services" | "topics"> {
-    const itemsOf = (names: ReadonlySet<string>): OfferedItem[] =>
-      [...names].sort().map((name) => ({ name, fingerprint: "" }));
-    return { services: itemsOf(this.#typeNames), topics: itemsOf(this.#published) };
+    const byName = (a: OfferedItem, b: OfferedItem): number => (a.name < b.name ? -1 : 1);
+    const services = this.views.map(({ definition: { $typeName, $schema } }) => ({
+      name: $typeName,
+      fingerprint: $schema?.fingerprint ?? "",
+    }));
+    const topics = [...this.#published.values()].map(({ fullName, fingerprint = "" }) => ({
+      name: fullName,
+      fingerprint,
+    }));
+    return { services: services.sort(byName), topics: topics.sort(byName) };
+  }
+
+  /** The services that are offered. */
+  get views(): readonly ServedView[] {
+    const views = [...this.#services].filter(([name]) => !this.#builtIn.has(name));
+    return views.map(([, view]) => view);
+  }
+
+  /** Adds a service that comes with the endpoint. */
+  addBuiltIn(service: ServiceDefinition<unknown, unknown>, handlers: object): void {
+    this.#builtIn.add(service.$typeName);
+    this.#add(service, handlers, []);
   }
 
   /** Adds the handlers of a service. Throws `IpcError` ALREADY_EXISTS, or a `TypeError` for what is no handler. */
   addService(
+    service: ServiceDefinition<unknown, unknown>,
+    handlers: object,
+    interceptors: readonly Interceptor[],
+  ): void {
+    this.#add(service, handlers, interceptors);
+    this.#onChange();
+  }
+
+  #add(
     service: ServiceDefinition<unknown, unknown>,
     handlers: object,
     interceptors: readonly Interceptor[],
@@ -66,7 +97,7 @@ export class Services {
         `the handlers of ${$typeName} are ${handlers === null ? "null" : typeof handlers}, not an object`,
       );
     }
-    if (this.#typeNames.has($typeName)) {
+    if (this.#services.has($typeName)) {
       throw new IpcError("ALREADY_EXISTS", `${$typeName} is already served by this endpoint`);
     }
     const added = new Map<string, Served>();
@@ -96,19 +127,20 @@ export class Services {
       if (!known.has(name) && typeof value === "function")
         throw new TypeError(`${$typeName} has no method ${JSON.stringify(name)}`);
     }
-    this.#typeNames.add($typeName);
+    const called = $methods.filter((method) => !isTopic(method) && added.has(method.fullName));
+    this.#services.set($typeName, { definition: service, methods: called as AnyMethod[] });
     for (const method of $methods) if (isTopic(method)) this.#topics.add(method.fullName);
     for (const [name, served] of added) this.#served.set(name, served);
-    this.#onChange();
   }
 
   /** Adds a topic's publisher. Throws `IpcError` ALREADY_EXISTS. */
-  addTopic(fullName: string, served: Served): void {
+  addTopic(topic: AnyTopic, served: Served): void {
+    const { fullName } = topic;
     if (this.#served.has(fullName)) {
       throw new IpcError("ALREADY_EXISTS", `${fullName} already has a publisher on this endpoint`);
     }
     this.#served.set(fullName, served);
-    this.#published.add(fullName);
+    this.#published.set(fullName, topic);
     this.#onChange();
   }
 
@@ -139,7 +171,7 @@ export class Services {
   #missing(method: string): string {
     if (this.#topics.has(method)) return "the topic has no publisher here";
     const service = method.slice(0, method.lastIndexOf("/"));
-    return this.#typeNames.has(service) ? "no handler for the method" : "no such service or topic here";
+    return this.#services.has(service) ? "no handler for the method" : "no such service or topic here";
   }
 }
 

@@ -1,5 +1,6 @@
 import type { GeneratedFile, Printable, Target } from "@bufbuild/protoplugin";
 import { getComments } from "@bufbuild/protoplugin";
+import { methodFingerprint, serviceFingerprint } from "./fingerprint.js";
 import { CONTRACT, type MessageTypes } from "./message-types.js";
 import type { Scope, ServiceNames } from "./names.js";
 import type { MethodModel, ServiceModel } from "./read-service.js";
@@ -52,6 +53,7 @@ export function emitService(input: ServiceInput): void {
     f.print();
     return;
   }
+  emitSchema(emitter);
   for (const method of service.methods) emitMethod(emitter, method);
   emitDefinition(emitter);
 }
@@ -164,6 +166,15 @@ function emitDefinitionInterface(emitter: Emitter): void {
   f.print();
 }
 
+/** Prints where the schema is, which nobody reads unless a peer asks for it. */
+function emitSchema(emitter: Emitter): void {
+  const { f, target, types, service } = emitter;
+  const type: Printable = target === "ts" ? [": ", f.import("ServiceSchema", CONTRACT, true)] : [];
+  const fingerprint = serviceFingerprint(service.methods);
+  f.print("const ", schemaConstant(emitter), type, " = ", types.schema(service.desc.file, fingerprint), ";");
+  f.print();
+}
+
 /** Prints a method as a constant of its own, so that the service can hold it by name and in its list. */
 function emitMethod(emitter: Emitter, method: MethodModel): void {
   const { f, target, names, types } = emitter;
@@ -176,6 +187,8 @@ function emitMethod(emitter: Emitter, method: MethodModel): void {
   f.print("  request: ", types.codec(desc.input), ",");
   f.print("  response: ", types.codec(desc.output), ",");
   f.print("  idempotency: ", f.string(idempotency), ",");
+  f.print("  fingerprint: ", f.string(methodFingerprint(method)), ",");
+  f.print("  schema: ", schemaConstant(emitter), ",");
   if (is.kind === "topic" || is.kind === "unkeyedTopic") {
     const { depth, overflow, blockTimeoutMs, history } = is.rules;
     const rules = `{ depth: ${depth}, overflow: "${overflow}", blockTimeoutMs: ${blockTimeoutMs}, history: ${history} }`;
@@ -194,6 +207,7 @@ function emitDefinition(emitter: Emitter): void {
   f.print(f.jsDoc(service.desc));
   f.print(f.export("const", names.service), `${type} = {`);
   f.print("  $typeName: ", f.string(service.desc.typeName), ",");
+  f.print("  $schema: ", schemaConstant(emitter), ",");
   f.print("  $methods: ", f.array(service.methods.map((method) => methodConstant(emitter, method))), ",");
   for (const method of service.methods) {
     f.print(`  ${method.localName}: `, methodConstant(emitter, method), ",");
@@ -205,6 +219,10 @@ function emitDefinition(emitter: Emitter): void {
 /** The constant's name holds a dollar sign, which no name of a schema does. */
 function methodConstant({ scope, service }: Emitter, method: MethodModel): Printable {
   return scope.local(`${service.desc.name}$${method.localName}`);
+}
+
+function schemaConstant({ scope, service }: Emitter): Printable {
+  return scope.local(`${service.desc.name}$$schema`);
 }
 
 /** The comment of an interface: what it is for, then the service's own comment. */

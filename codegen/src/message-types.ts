@@ -1,4 +1,6 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { create, type DescFile, type DescMessage, toBinary } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { tsProtoMessageName } from "./names.js";
 import type { MessageLibrary } from "./options.js";
@@ -13,6 +15,8 @@ export interface MessageTypes {
   shape(desc: DescMessage): Printable;
   /** The expression that makes the message's codec. */
   codec(desc: DescMessage): Printable;
+  /** The expression that makes the schema of a file's services. */
+  schema(file: DescFile, fingerprint: string): Printable;
 }
 
 export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): MessageTypes {
@@ -30,6 +34,15 @@ export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): 
         ],
         shape,
         codec: (desc) => ["/*@__PURE__*/ ", f.import("protobufEs", CONTRACT), "(", schema(desc), ")"],
+        schema: (file, fingerprint) => [
+          "/*@__PURE__*/ ",
+          f.import("schemaOfFile", CONTRACT),
+          "(",
+          f.importSchema(file),
+          ", ",
+          f.string(fingerprint),
+          ")",
+        ],
       };
     }
     case "ts-proto": {
@@ -47,9 +60,32 @@ export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): 
           message(desc),
           ")",
         ],
+        // ts-proto generates no descriptors: the file and all that it imports stand here as they are.
+        schema: (file, fingerprint) => [
+          "/*@__PURE__*/ ",
+          f.import("schemaOfBase64", CONTRACT),
+          "(",
+          f.string(base64Encode(fileDescriptorSet(file))),
+          ", ",
+          f.string(fingerprint),
+          ")",
+        ],
       };
     }
   }
+}
+
+/** A serialized google.protobuf.FileDescriptorSet of a file and all that it imports, without comments. */
+function fileDescriptorSet(file: DescFile): Uint8Array {
+  const files = new Map<string, DescFile>();
+  const add = (desc: DescFile): void => {
+    if (files.has(desc.name)) return;
+    for (const dependency of desc.dependencies) add(dependency);
+    files.set(desc.name, desc);
+  };
+  add(file);
+  const protos = [...files.values()].map(({ proto }) => ({ ...proto, sourceCodeInfo: undefined }));
+  return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: protos }));
 }
 
 function memoise<T>(make: (desc: DescMessage) => T): (desc: DescMessage) => T {

@@ -6,6 +6,7 @@ export type { CallContext } from "../call-context.js";
 export type { CallOptions } from "../call-options.js";
 export type { Codec } from "../codec/codec.js";
 export { protobufEs } from "../codec/protobuf-es.js";
+export { schemaOfBase64, schemaOfFile } from "../codec/schema.js";
 export { type TsProtoMessageFns, tsProto } from "../codec/ts-proto.js";
 export type {
   BidiStreamingMethod,
@@ -14,6 +15,7 @@ export type {
   OneWayMethod,
   ServerStreamingMethod,
   ServiceDefinition,
+  ServiceSchema,
   UnaryMethod,
   UnkeyedTopic,
 } from "../definition.js";

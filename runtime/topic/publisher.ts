@@ -3,6 +3,7 @@ import type { FieldLoanOptions, PublishOptions, PublishResult, ReadyOptions } fr
 import { abortError } from "../client-call.js";
 import type { Connection } from "../connection.js";
 import type { AnyTopic, TopicRules } from "../definition.js";
+import type { TopicView } from "../endpoint-view.js";
 import { IpcError, isIpcError } from "../error.js";
 import type { Host } from "../host.js";
 import type { Limits } from "../limits.js";
@@ -69,6 +70,18 @@ export class TopicPublisher implements Served, SubscriberOwner {
 
   get rules(): TopicRules {
     return this.#topic.rules;
+  }
+
+  /** What there is to see of it. */
+  get view(): TopicView {
+    let published = 0;
+    for (const { seq } of this.#keys.values()) published += seq;
+    return {
+      topic: this.#topic,
+      subscribers: this.#subscribers.size,
+      published,
+      keys: this.#topic.kind === "topic" ? this.#keys.size : 0,
+    };
   }
 
   get subscribers(): number {

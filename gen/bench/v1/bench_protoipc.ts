@@ -6,9 +6,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AwaitPushesReply, AwaitPushesRequest, Payload, StreamRequest } from "./bench_pb.js";
-import { AwaitPushesReplySchema, AwaitPushesRequestSchema, PayloadSchema, StreamRequestSchema } from "./bench_pb.js";
-import type { CallContext, CallOptions, OneWayMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { AwaitPushesReplySchema, AwaitPushesRequestSchema, file_bench_v1_bench, PayloadSchema, StreamRequestSchema } from "./bench_pb.js";
+import type { CallContext, CallOptions, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -120,6 +120,8 @@ export interface BenchDefinition extends ServiceDefinition<BenchClient, BenchHan
   readonly feed: UnkeyedTopic<MessageInitShape<typeof EmptySchema>, Empty, MessageInitShape<typeof PayloadSchema>, Payload>;
 }
 
+const Bench$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_bench_v1_bench, "6c79c8c00133ff023f03eaa9b92e8b65");
+
 const Bench$echo: BenchDefinition["echo"] = {
   kind: "unary",
   fullName: "bench.v1.Bench/Echo",
@@ -127,6 +129,8 @@ const Bench$echo: BenchDefinition["echo"] = {
   request: /*@__PURE__*/ protobufEs(PayloadSchema),
   response: /*@__PURE__*/ protobufEs(PayloadSchema),
   idempotency: "unknown",
+  fingerprint: "eefe342ecfe3cf62f70113fe7481d1a7",
+  schema: Bench$$schema,
 };
 
 const Bench$stream: BenchDefinition["stream"] = {
@@ -136,6 +140,8 @@ const Bench$stream: BenchDefinition["stream"] = {
   request: /*@__PURE__*/ protobufEs(StreamRequestSchema),
   response: /*@__PURE__*/ protobufEs(PayloadSchema),
   idempotency: "unknown",
+  fingerprint: "6b571ff6d8c2dd273b5a1d910445fe67",
+  schema: Bench$$schema,
 };
 
 const Bench$push: BenchDefinition["push"] = {
@@ -145,6 +151,8 @@ const Bench$push: BenchDefinition["push"] = {
   request: /*@__PURE__*/ protobufEs(PayloadSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "d5773d5090b6b1a2fbcc206278da3d0e",
+  schema: Bench$$schema,
 };
 
 const Bench$awaitPushes: BenchDefinition["awaitPushes"] = {
@@ -154,6 +162,8 @@ const Bench$awaitPushes: BenchDefinition["awaitPushes"] = {
   request: /*@__PURE__*/ protobufEs(AwaitPushesRequestSchema),
   response: /*@__PURE__*/ protobufEs(AwaitPushesReplySchema),
   idempotency: "unknown",
+  fingerprint: "fa9c97239a0dbfde9f1a85a921170948",
+  schema: Bench$$schema,
 };
 
 const Bench$feed: BenchDefinition["feed"] = {
@@ -163,6 +173,8 @@ const Bench$feed: BenchDefinition["feed"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(PayloadSchema),
   idempotency: "unknown",
+  fingerprint: "40bb4df2a2358f9ace13a6f2c52812ea",
+  schema: Bench$$schema,
   rules: { depth: 1024, overflow: "block", blockTimeoutMs: 10000, history: 0 },
 };
 
@@ -173,6 +185,7 @@ const Bench$feed: BenchDefinition["feed"] = {
  */
 export const Bench: BenchDefinition = {
   $typeName: "bench.v1.Bench",
+  $schema: Bench$$schema,
   $methods: [Bench$echo, Bench$stream, Bench$push, Bench$awaitPushes, Bench$feed],
   echo: Bench$echo,
   stream: Bench$stream,

@@ -4,11 +4,11 @@
 
 // Live video, and what the programs of the example tell each other about it.
 
-import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { CameraKey, Frame, ProcessReport } from "./camera_pb.js";
-import { CameraKeySchema, FrameSchema, ProcessReportSchema } from "./camera_pb.js";
+import { CameraKeySchema, file_camera_v1_camera, FrameSchema, ProcessReportSchema } from "./camera_pb.js";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -49,6 +49,8 @@ export interface CameraDefinition extends ServiceDefinition<CameraClient, Camera
   readonly frames: KeyedTopic<MessageInitShape<typeof CameraKeySchema>, CameraKey, MessageInitShape<typeof FrameSchema>, Frame>;
 }
 
+const Camera$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_camera_v1_camera, "d9cc1963fa7fa0517408a40548028405");
+
 const Camera$frames: CameraDefinition["frames"] = {
   kind: "topic",
   fullName: "camera.v1.Camera/Frames",
@@ -56,6 +58,8 @@ const Camera$frames: CameraDefinition["frames"] = {
   request: /*@__PURE__*/ protobufEs(CameraKeySchema),
   response: /*@__PURE__*/ protobufEs(FrameSchema),
   idempotency: "unknown",
+  fingerprint: "c6d86df5c59847127c42b98a681163c9",
+  schema: Camera$$schema,
   rules: { depth: 2, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["camera"],
 };
@@ -67,6 +71,7 @@ const Camera$frames: CameraDefinition["frames"] = {
  */
 export const Camera: CameraDefinition = {
   $typeName: "camera.v1.Camera",
+  $schema: Camera$$schema,
   $methods: [Camera$frames],
   frames: Camera$frames,
 };
@@ -119,6 +124,8 @@ export interface DemoDefinition extends ServiceDefinition<DemoClient, DemoHandle
   readonly report: UnaryMethod<MessageInitShape<typeof ProcessReportSchema>, ProcessReport, MessageInitShape<typeof EmptySchema>, Empty>;
 }
 
+const Demo$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_camera_v1_camera, "01eb2193469945da15bf7a818da6f45f");
+
 const Demo$report: DemoDefinition["report"] = {
   kind: "unary",
   fullName: "camera.v1.Demo/Report",
@@ -126,6 +133,8 @@ const Demo$report: DemoDefinition["report"] = {
   request: /*@__PURE__*/ protobufEs(ProcessReportSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "963a011f0b0b70e85e536aec12b4e4c7",
+  schema: Demo$$schema,
 };
 
 /**
@@ -135,6 +144,7 @@ const Demo$report: DemoDefinition["report"] = {
  */
 export const Demo: DemoDefinition = {
   $typeName: "camera.v1.Demo",
+  $schema: Demo$$schema,
   $methods: [Demo$report],
   report: Demo$report,
 };

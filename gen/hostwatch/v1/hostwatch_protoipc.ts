@@ -6,9 +6,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AnnotateReply, AnnotateRequest, CoreKey, CoreSample, DiskKey, DiskSample, EndTopicsReply, InterfaceKey, InterfaceSample, LabelRequest, LabelSummary, ListReply, ListRequest, LoadSample, LogLine, MemorySample, Process, QueryReply, QueryRequest, UseAnnotatorReply, ViewerReport, WatchRequest } from "./hostwatch_pb.js";
-import { AnnotateReplySchema, AnnotateRequestSchema, CoreKeySchema, CoreSampleSchema, DiskKeySchema, DiskSampleSchema, EndTopicsReplySchema, InterfaceKeySchema, InterfaceSampleSchema, LabelRequestSchema, LabelSummarySchema, ListReplySchema, ListRequestSchema, LoadSampleSchema, LogLineSchema, MemorySampleSchema, ProcessSchema, QueryReplySchema, QueryRequestSchema, UseAnnotatorReplySchema, ViewerReportSchema, WatchRequestSchema } from "./hostwatch_pb.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { AnnotateReplySchema, AnnotateRequestSchema, CoreKeySchema, CoreSampleSchema, DiskKeySchema, DiskSampleSchema, EndTopicsReplySchema, file_hostwatch_v1_hostwatch, InterfaceKeySchema, InterfaceSampleSchema, LabelRequestSchema, LabelSummarySchema, ListReplySchema, ListRequestSchema, LoadSampleSchema, LogLineSchema, MemorySampleSchema, ProcessSchema, QueryReplySchema, QueryRequestSchema, UseAnnotatorReplySchema, ViewerReportSchema, WatchRequestSchema } from "./hostwatch_pb.js";
+import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -213,6 +213,8 @@ export interface HostwatchDefinition extends ServiceDefinition<HostwatchClient, 
   readonly endTopics: UnaryMethod<MessageInitShape<typeof EmptySchema>, Empty, MessageInitShape<typeof EndTopicsReplySchema>, EndTopicsReply>;
 }
 
+const Hostwatch$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_hostwatch_v1_hostwatch, "2e33b91caa59b690c2d476f99ad10b72");
+
 const Hostwatch$cores: HostwatchDefinition["cores"] = {
   kind: "topic",
   fullName: "hostwatch.v1.Hostwatch/Cores",
@@ -220,6 +222,8 @@ const Hostwatch$cores: HostwatchDefinition["cores"] = {
   request: /*@__PURE__*/ protobufEs(CoreKeySchema),
   response: /*@__PURE__*/ protobufEs(CoreSampleSchema),
   idempotency: "unknown",
+  fingerprint: "0b7e0bfdc345cb61b195492e82b6767c",
+  schema: Hostwatch$$schema,
   rules: { depth: 256, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["core"],
 };
@@ -231,6 +235,8 @@ const Hostwatch$interfaces: HostwatchDefinition["interfaces"] = {
   request: /*@__PURE__*/ protobufEs(InterfaceKeySchema),
   response: /*@__PURE__*/ protobufEs(InterfaceSampleSchema),
   idempotency: "unknown",
+  fingerprint: "18169b5742a3b04f6bad6fdcbf54ae20",
+  schema: Hostwatch$$schema,
   rules: { depth: 256, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name"],
 };
@@ -242,6 +248,8 @@ const Hostwatch$disks: HostwatchDefinition["disks"] = {
   request: /*@__PURE__*/ protobufEs(DiskKeySchema),
   response: /*@__PURE__*/ protobufEs(DiskSampleSchema),
   idempotency: "unknown",
+  fingerprint: "7e0586a4a2372804244e119850807c4e",
+  schema: Hostwatch$$schema,
   rules: { depth: 256, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["device"],
 };
@@ -253,6 +261,8 @@ const Hostwatch$memory: HostwatchDefinition["memory"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(MemorySampleSchema),
   idempotency: "unknown",
+  fingerprint: "166eac2cb26b2be2e96b0aa7c7f652b1",
+  schema: Hostwatch$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
 };
 
@@ -263,6 +273,8 @@ const Hostwatch$load: HostwatchDefinition["load"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(LoadSampleSchema),
   idempotency: "unknown",
+  fingerprint: "73e409a2932d8bb1a968d49abece7bbb",
+  schema: Hostwatch$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
 };
 
@@ -273,6 +285,8 @@ const Hostwatch$list: HostwatchDefinition["list"] = {
   request: /*@__PURE__*/ protobufEs(ListRequestSchema),
   response: /*@__PURE__*/ protobufEs(ListReplySchema),
   idempotency: "noSideEffects",
+  fingerprint: "e165573b5e22f9e0c11b4d7497d5c964",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$watch: HostwatchDefinition["watch"] = {
@@ -282,6 +296,8 @@ const Hostwatch$watch: HostwatchDefinition["watch"] = {
   request: /*@__PURE__*/ protobufEs(WatchRequestSchema),
   response: /*@__PURE__*/ protobufEs(ProcessSchema),
   idempotency: "unknown",
+  fingerprint: "6a61347f8bef8c4de48fada8ab6fbf86",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$label: HostwatchDefinition["label"] = {
@@ -291,6 +307,8 @@ const Hostwatch$label: HostwatchDefinition["label"] = {
   request: /*@__PURE__*/ protobufEs(LabelRequestSchema),
   response: /*@__PURE__*/ protobufEs(LabelSummarySchema),
   idempotency: "unknown",
+  fingerprint: "1b89dd943b16dd5f95b6a2232ee2634e",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$query: HostwatchDefinition["query"] = {
@@ -300,6 +318,8 @@ const Hostwatch$query: HostwatchDefinition["query"] = {
   request: /*@__PURE__*/ protobufEs(QueryRequestSchema),
   response: /*@__PURE__*/ protobufEs(QueryReplySchema),
   idempotency: "unknown",
+  fingerprint: "e53ecf83c27933dc31331d8ebcfdd002",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$log: HostwatchDefinition["log"] = {
@@ -309,6 +329,8 @@ const Hostwatch$log: HostwatchDefinition["log"] = {
   request: /*@__PURE__*/ protobufEs(LogLineSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "89abd90ab813a240dc37c462288b815f",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$useAnnotator: HostwatchDefinition["useAnnotator"] = {
@@ -318,6 +340,8 @@ const Hostwatch$useAnnotator: HostwatchDefinition["useAnnotator"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(UseAnnotatorReplySchema),
   idempotency: "unknown",
+  fingerprint: "5ed32cc53f11131a34e48ac5988ab93d",
+  schema: Hostwatch$$schema,
 };
 
 const Hostwatch$endTopics: HostwatchDefinition["endTopics"] = {
@@ -327,6 +351,8 @@ const Hostwatch$endTopics: HostwatchDefinition["endTopics"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(EndTopicsReplySchema),
   idempotency: "idempotent",
+  fingerprint: "db6fd6aa02d9a2779503e0dfa07e5a76",
+  schema: Hostwatch$$schema,
 };
 
 /**
@@ -336,6 +362,7 @@ const Hostwatch$endTopics: HostwatchDefinition["endTopics"] = {
  */
 export const Hostwatch: HostwatchDefinition = {
   $typeName: "hostwatch.v1.Hostwatch",
+  $schema: Hostwatch$$schema,
   $methods: [Hostwatch$cores, Hostwatch$interfaces, Hostwatch$disks, Hostwatch$memory, Hostwatch$load, Hostwatch$list, Hostwatch$watch, Hostwatch$label, Hostwatch$query, Hostwatch$log, Hostwatch$useAnnotator, Hostwatch$endTopics],
   cores: Hostwatch$cores,
   interfaces: Hostwatch$interfaces,
@@ -402,6 +429,8 @@ export interface AnnotatorDefinition extends ServiceDefinition<AnnotatorClient, 
   readonly annotate: UnaryMethod<MessageInitShape<typeof AnnotateRequestSchema>, AnnotateRequest, MessageInitShape<typeof AnnotateReplySchema>, AnnotateReply>;
 }
 
+const Annotator$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_hostwatch_v1_hostwatch, "96e61454ae7b5ce044c2474797069824");
+
 const Annotator$annotate: AnnotatorDefinition["annotate"] = {
   kind: "unary",
   fullName: "hostwatch.v1.Annotator/Annotate",
@@ -409,6 +438,8 @@ const Annotator$annotate: AnnotatorDefinition["annotate"] = {
   request: /*@__PURE__*/ protobufEs(AnnotateRequestSchema),
   response: /*@__PURE__*/ protobufEs(AnnotateReplySchema),
   idempotency: "unknown",
+  fingerprint: "584e08b313552d2fdacb92d188980f3a",
+  schema: Annotator$$schema,
 };
 
 /**
@@ -419,6 +450,7 @@ const Annotator$annotate: AnnotatorDefinition["annotate"] = {
  */
 export const Annotator: AnnotatorDefinition = {
   $typeName: "hostwatch.v1.Annotator",
+  $schema: Annotator$$schema,
   $methods: [Annotator$annotate],
   annotate: Annotator$annotate,
 };
@@ -489,6 +521,8 @@ export interface DemoDefinition extends ServiceDefinition<DemoClient, DemoHandle
   readonly report: UnaryMethod<MessageInitShape<typeof ViewerReportSchema>, ViewerReport, MessageInitShape<typeof EmptySchema>, Empty>;
 }
 
+const Demo$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_hostwatch_v1_hostwatch, "a21e0e41c27f06718ca059de495df9e1");
+
 const Demo$ready: DemoDefinition["ready"] = {
   kind: "unary",
   fullName: "hostwatch.v1.Demo/Ready",
@@ -496,6 +530,8 @@ const Demo$ready: DemoDefinition["ready"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "f78d403d74e6c9ac1064ca966e8449d3",
+  schema: Demo$$schema,
 };
 
 const Demo$report: DemoDefinition["report"] = {
@@ -505,6 +541,8 @@ const Demo$report: DemoDefinition["report"] = {
   request: /*@__PURE__*/ protobufEs(ViewerReportSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "d47e7e8c574efca7132bd4787145b951",
+  schema: Demo$$schema,
 };
 
 /**
@@ -514,6 +552,7 @@ const Demo$report: DemoDefinition["report"] = {
  */
 export const Demo: DemoDefinition = {
   $typeName: "hostwatch.v1.Demo",
+  $schema: Demo$$schema,
   $methods: [Demo$ready, Demo$report],
   ready: Demo$ready,
   report: Demo$report,

@@ -6,9 +6,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ChatMessage, CountReply, CountRequest, NoteRequest, SayReply, SayRequest, SumReply, SumRequest, TopicKey, TopicMessage } from "./echo_pb.js";
-import { ChatMessageSchema, CountReplySchema, CountRequestSchema, NoteRequestSchema, SayReplySchema, SayRequestSchema, SumReplySchema, SumRequestSchema, TopicKeySchema, TopicMessageSchema } from "./echo_pb.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { ChatMessageSchema, CountReplySchema, CountRequestSchema, file_test_v1_echo, NoteRequestSchema, SayReplySchema, SayRequestSchema, SumReplySchema, SumRequestSchema, TopicKeySchema, TopicMessageSchema } from "./echo_pb.js";
+import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -174,6 +174,8 @@ export interface EchoDefinition extends ServiceDefinition<EchoClient, EchoHandle
   readonly history: KeyedTopic<MessageInitShape<typeof TopicKeySchema>, TopicKey, MessageInitShape<typeof TopicMessageSchema>, TopicMessage>;
 }
 
+const Echo$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_test_v1_echo, "a6818e5ab00f82cf0f16236665eec3e0");
+
 const Echo$say: EchoDefinition["say"] = {
   kind: "unary",
   fullName: "test.v1.Echo/Say",
@@ -181,6 +183,8 @@ const Echo$say: EchoDefinition["say"] = {
   request: /*@__PURE__*/ protobufEs(SayRequestSchema),
   response: /*@__PURE__*/ protobufEs(SayReplySchema),
   idempotency: "unknown",
+  fingerprint: "92e1285cbd307afa11d32101b2c2d852",
+  schema: Echo$$schema,
 };
 
 const Echo$count: EchoDefinition["count"] = {
@@ -190,6 +194,8 @@ const Echo$count: EchoDefinition["count"] = {
   request: /*@__PURE__*/ protobufEs(CountRequestSchema),
   response: /*@__PURE__*/ protobufEs(CountReplySchema),
   idempotency: "unknown",
+  fingerprint: "ae06974681d564059db9ca7aa43564ba",
+  schema: Echo$$schema,
 };
 
 const Echo$sum: EchoDefinition["sum"] = {
@@ -199,6 +205,8 @@ const Echo$sum: EchoDefinition["sum"] = {
   request: /*@__PURE__*/ protobufEs(SumRequestSchema),
   response: /*@__PURE__*/ protobufEs(SumReplySchema),
   idempotency: "unknown",
+  fingerprint: "6523a9be0d99436bdb624e4da242139b",
+  schema: Echo$$schema,
 };
 
 const Echo$chat: EchoDefinition["chat"] = {
@@ -208,6 +216,8 @@ const Echo$chat: EchoDefinition["chat"] = {
   request: /*@__PURE__*/ protobufEs(ChatMessageSchema),
   response: /*@__PURE__*/ protobufEs(ChatMessageSchema),
   idempotency: "unknown",
+  fingerprint: "b51997abaa78ef1afb57c9b8572f2301",
+  schema: Echo$$schema,
 };
 
 const Echo$note: EchoDefinition["note"] = {
@@ -217,6 +227,8 @@ const Echo$note: EchoDefinition["note"] = {
   request: /*@__PURE__*/ protobufEs(NoteRequestSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "a75d4c801d95a4985a19f0e63436992c",
+  schema: Echo$$schema,
 };
 
 const Echo$keyed: EchoDefinition["keyed"] = {
@@ -226,6 +238,8 @@ const Echo$keyed: EchoDefinition["keyed"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name", "shard"],
 };
@@ -237,6 +251,8 @@ const Echo$plain: EchoDefinition["plain"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "3f33c03b8655227181be80d69c1aeac2",
+  schema: Echo$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
 };
 
@@ -247,6 +263,8 @@ const Echo$blocking: EchoDefinition["blocking"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 30000, history: 0 },
   keyFields: ["name", "shard"],
 };
@@ -258,6 +276,8 @@ const Echo$dropNewest: EchoDefinition["dropNewest"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 16, overflow: "dropNewest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name", "shard"],
 };
@@ -269,6 +289,8 @@ const Echo$disconnecting: EchoDefinition["disconnecting"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 4, overflow: "disconnect", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name", "shard"],
 };
@@ -280,6 +302,8 @@ const Echo$latest: EchoDefinition["latest"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
   keyFields: ["name", "shard"],
 };
@@ -291,6 +315,8 @@ const Echo$history: EchoDefinition["history"] = {
   request: /*@__PURE__*/ protobufEs(TopicKeySchema),
   response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
   idempotency: "unknown",
+  fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
+  schema: Echo$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 8 },
   keyFields: ["name", "shard"],
 };
@@ -302,6 +328,7 @@ const Echo$history: EchoDefinition["history"] = {
  */
 export const Echo: EchoDefinition = {
   $typeName: "test.v1.Echo",
+  $schema: Echo$$schema,
   $methods: [Echo$say, Echo$count, Echo$sum, Echo$chat, Echo$note, Echo$keyed, Echo$plain, Echo$blocking, Echo$dropNewest, Echo$disconnecting, Echo$latest, Echo$history],
   say: Echo$say,
   count: Echo$count,

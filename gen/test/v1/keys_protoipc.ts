@@ -4,11 +4,11 @@
 
 // Topics with small queues and with keys of every sort, for the tests of topics.
 
-import type { KeyedTopic, ServiceDefinition } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import type { KeyedTopic, ServiceDefinition, ServiceSchema } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Item, NameKey, TypedKey } from "./keys_pb.js";
-import { ItemSchema, NameKeySchema, TypedKeySchema } from "./keys_pb.js";
+import { file_test_v1_keys, ItemSchema, NameKeySchema, TypedKeySchema } from "./keys_pb.js";
 
 /**
  * Calls test.v1.Topics.
@@ -70,6 +70,8 @@ export interface TopicsDefinition extends ServiceDefinition<TopicsClient, Topics
   readonly typed: KeyedTopic<MessageInitShape<typeof TypedKeySchema>, TypedKey, MessageInitShape<typeof ItemSchema>, Item>;
 }
 
+const Topics$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_test_v1_keys, "6f11e0aeeebebc54b0776b779d277d4c");
+
 const Topics$oldest: TopicsDefinition["oldest"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Oldest",
@@ -77,6 +79,8 @@ const Topics$oldest: TopicsDefinition["oldest"] = {
   request: /*@__PURE__*/ protobufEs(NameKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "03c9430a83b26475ddd0e68531ce842b",
+  schema: Topics$$schema,
   rules: { depth: 4, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name"],
 };
@@ -88,6 +92,8 @@ const Topics$newest: TopicsDefinition["newest"] = {
   request: /*@__PURE__*/ protobufEs(NameKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "03c9430a83b26475ddd0e68531ce842b",
+  schema: Topics$$schema,
   rules: { depth: 4, overflow: "dropNewest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["name"],
 };
@@ -99,6 +105,8 @@ const Topics$block: TopicsDefinition["block"] = {
   request: /*@__PURE__*/ protobufEs(NameKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "03c9430a83b26475ddd0e68531ce842b",
+  schema: Topics$$schema,
   rules: { depth: 2, overflow: "block", blockTimeoutMs: 200, history: 0 },
   keyFields: ["name"],
 };
@@ -110,6 +118,8 @@ const Topics$patient: TopicsDefinition["patient"] = {
   request: /*@__PURE__*/ protobufEs(NameKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "03c9430a83b26475ddd0e68531ce842b",
+  schema: Topics$$schema,
   rules: { depth: 2, overflow: "block", blockTimeoutMs: 60000, history: 0 },
   keyFields: ["name"],
 };
@@ -121,6 +131,8 @@ const Topics$held: TopicsDefinition["held"] = {
   request: /*@__PURE__*/ protobufEs(NameKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "03c9430a83b26475ddd0e68531ce842b",
+  schema: Topics$$schema,
   rules: { depth: 2, overflow: "dropOldest", blockTimeoutMs: 1000, history: 2 },
   keyFields: ["name"],
 };
@@ -132,6 +144,8 @@ const Topics$typed: TopicsDefinition["typed"] = {
   request: /*@__PURE__*/ protobufEs(TypedKeySchema),
   response: /*@__PURE__*/ protobufEs(ItemSchema),
   idempotency: "unknown",
+  fingerprint: "cc271d1fc387b851f99275315172b5b6",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["id", "color", "active", "number", "shard", "name"],
 };
@@ -141,6 +155,7 @@ const Topics$typed: TopicsDefinition["typed"] = {
  */
 export const Topics: TopicsDefinition = {
   $typeName: "test.v1.Topics",
+  $schema: Topics$$schema,
   $methods: [Topics$oldest, Topics$newest, Topics$block, Topics$patient, Topics$held, Topics$typed],
   oldest: Topics$oldest,
   newest: Topics$newest,

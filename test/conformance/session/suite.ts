@@ -7,6 +7,7 @@ import { cancellationTests } from "./cancellation.js";
 import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
 import { flowTests } from "./flow.js";
+import { inspectTests } from "./inspect.js";
 import { interceptorTests } from "./interceptors.js";
 import { largeTests } from "./large.js";
 import { lifecycleTests } from "./lifecycle.js";
@@ -37,5 +38,6 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     borrowTests(world);
     blockingTests(world);
     reconnectTests(world);
+    inspectTests(world);
   });
 }

@@ -6,10 +6,12 @@
 
 // The package's comment, carried over.
 
-import { protobufEs } from "protoipc/codegen-v1";
-import { ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { file_kinds, ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
 import { Shared_Inner_DeepestSchema, Shared_InnerSchema } from "./other/v1/shared_pb.js";
 import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+
+const Kinds$$schema = /*@__PURE__*/ schemaOfFile(file_kinds, "23c0eef6a52c4889fe2ad32addd383ad");
 
 const Kinds$unary = {
   kind: "unary",
@@ -18,6 +20,8 @@ const Kinds$unary = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$serverStreaming = {
@@ -27,6 +31,8 @@ const Kinds$serverStreaming = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "6348190cac620f5688646e0829300261",
+  schema: Kinds$$schema,
 };
 
 const Kinds$clientStreaming = {
@@ -36,6 +42,8 @@ const Kinds$clientStreaming = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "5d191c21ac23bdc204f4bf90f0703be6",
+  schema: Kinds$$schema,
 };
 
 const Kinds$bidiStreaming = {
@@ -45,6 +53,8 @@ const Kinds$bidiStreaming = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "a8b6261a26bb6ea1405149e49e2ea780",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nested = {
@@ -54,6 +64,8 @@ const Kinds$nested = {
   request: /*@__PURE__*/ protobufEs(Shared_InnerSchema),
   response: /*@__PURE__*/ protobufEs(Shared_Inner_DeepestSchema),
   idempotency: "unknown",
+  fingerprint: "bd287b5a9eac3662d09e6a25de7808cc",
+  schema: Kinds$$schema,
 };
 
 const Kinds$recursive = {
@@ -63,6 +75,8 @@ const Kinds$recursive = {
   request: /*@__PURE__*/ protobufEs(TreeSchema),
   response: /*@__PURE__*/ protobufEs(TreeSchema),
   idempotency: "unknown",
+  fingerprint: "f8d634f6e7b75e01cd6bde695e591c48",
+  schema: Kinds$$schema,
 };
 
 const Kinds$wellKnown = {
@@ -72,6 +86,8 @@ const Kinds$wellKnown = {
   request: /*@__PURE__*/ protobufEs(TimestampSchema),
   response: /*@__PURE__*/ protobufEs(StringValueSchema),
   idempotency: "unknown",
+  fingerprint: "a7c71142355a2c63da098d1ed3bbe7fd",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nothing = {
@@ -81,6 +97,8 @@ const Kinds$nothing = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "f78d403d74e6c9ac1064ca966e8449d3",
+  schema: Kinds$$schema,
 };
 
 const Kinds$pure = {
@@ -90,6 +108,8 @@ const Kinds$pure = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "noSideEffects",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$repeatable = {
@@ -99,6 +119,8 @@ const Kinds$repeatable = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "idempotent",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$old = {
@@ -108,6 +130,8 @@ const Kinds$old = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 /**
@@ -121,6 +145,7 @@ const Kinds$old = {
  */
 export const Kinds = {
   $typeName: "golden.kinds.v1.Kinds",
+  $schema: Kinds$$schema,
   $methods: [Kinds$unary, Kinds$serverStreaming, Kinds$clientStreaming, Kinds$bidiStreaming, Kinds$nested, Kinds$recursive, Kinds$wellKnown, Kinds$nothing, Kinds$pure, Kinds$repeatable, Kinds$old],
   unary: Kinds$unary,
   serverStreaming: Kinds$serverStreaming,
@@ -135,6 +160,8 @@ export const Kinds = {
   old: Kinds$old,
 };
 
+const Nobody$$schema = /*@__PURE__*/ schemaOfFile(file_kinds, "50330f81bafd6ca339d3ae94a8ba5c99");
+
 /**
  * A service without methods.
  *
@@ -142,8 +169,11 @@ export const Kinds = {
  */
 export const Nobody = {
   $typeName: "golden.kinds.v1.Nobody",
+  $schema: Nobody$$schema,
   $methods: [],
 };
+
+const OldService$$schema = /*@__PURE__*/ schemaOfFile(file_kinds, "e81dd9c7e46a59133bcd14d76eee4479");
 
 const OldService$call = {
   kind: "unary",
@@ -152,6 +182,8 @@ const OldService$call = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: OldService$$schema,
 };
 
 /**
@@ -160,6 +192,7 @@ const OldService$call = {
  */
 export const OldService = {
   $typeName: "golden.kinds.v1.OldService",
+  $schema: OldService$$schema,
   $methods: [OldService$call],
   call: OldService$call,
 };

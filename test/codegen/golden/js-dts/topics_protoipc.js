@@ -2,9 +2,11 @@
 // @generated from file topics.proto (package golden.topics.v1, syntax proto3)
 /* eslint-disable */
 
-import { protobufEs } from "protoipc/codegen-v1";
-import { KeySchema, MessageSchema } from "./topics_pb.js";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { file_topics, KeySchema, MessageSchema } from "./topics_pb.js";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
+
+const Topics$$schema = /*@__PURE__*/ schemaOfFile(file_topics, "a1b087253e06ba4cb013c9e8a2f56e4d");
 
 const Topics$call = {
   kind: "unary",
@@ -13,6 +15,8 @@ const Topics$call = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "ac5ece44cdd35c053d4b678ece895d68",
+  schema: Topics$$schema,
 };
 
 const Topics$tell = {
@@ -22,6 +26,8 @@ const Topics$tell = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "10f7f9aabe65d5a86c1d7f0a7d28e978",
+  schema: Topics$$schema,
 };
 
 const Topics$notOneWay = {
@@ -31,6 +37,8 @@ const Topics$notOneWay = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "4c406e106f96a31a03edf024d8b3456f",
+  schema: Topics$$schema,
 };
 
 const Topics$stream = {
@@ -40,6 +48,8 @@ const Topics$stream = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "bf2a3fcceb4b473712db6446fc045381",
+  schema: Topics$$schema,
 };
 
 const Topics$defaults = {
@@ -49,6 +59,8 @@ const Topics$defaults = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -60,6 +72,8 @@ const Topics$unkeyed = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "005886c459a3548524108335172521e2",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
 };
 
@@ -70,6 +84,8 @@ const Topics$unspecified = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -81,6 +97,8 @@ const Topics$dropOldest = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 1, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -92,6 +110,8 @@ const Topics$dropNewest = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 1048576, overflow: "dropNewest", blockTimeoutMs: 1000, history: 1048576 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -103,6 +123,8 @@ const Topics$block = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 2501, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -114,6 +136,8 @@ const Topics$neverBlock = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 0, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -125,6 +149,8 @@ const Topics$disconnect = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 7, overflow: "disconnect", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -134,6 +160,7 @@ const Topics$disconnect = {
  */
 export const Topics = {
   $typeName: "golden.topics.v1.Topics",
+  $schema: Topics$$schema,
   $methods: [Topics$call, Topics$tell, Topics$notOneWay, Topics$stream, Topics$defaults, Topics$unkeyed, Topics$unspecified, Topics$dropOldest, Topics$dropNewest, Topics$block, Topics$neverBlock, Topics$disconnect],
   call: Topics$call,
   tell: Topics$tell,

@@ -7,8 +7,8 @@
 // The package's comment, carried over.
 
 import { Reply, Request, Tree } from "./kinds.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { tsProto } from "protoipc/codegen-v1";
+import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { schemaOfBase64, tsProto } from "protoipc/codegen-v1";
 import { Shared_Inner, Shared_Inner_Deepest } from "./other/v1/shared.js";
 import { Timestamp } from "./google/protobuf/timestamp.js";
 import { StringValue } from "./google/protobuf/wrappers.js";
@@ -209,6 +209,8 @@ export interface KindsDefinition extends ServiceDefinition<KindsClient, KindsHan
   readonly old: UnaryMethod<Request, Request, Reply, Reply>;
 }
 
+const Kinds$$schema: ServiceSchema = /*@__PURE__*/ schemaOfBase64("Cr4BChtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwr/AQofZ29vZ2xlL3Byb3RvYnVmL3RpbWVzdGFtcC5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIjsKCVRpbWVzdGFtcBIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KFAQoTY29tLmdvb2dsZS5wcm90b2J1ZkIOVGltZXN0YW1wUHJvdG9QAVoyZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vdGltZXN0YW1wcGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwqGBAoeZ29vZ2xlL3Byb3RvYnVmL3dyYXBwZXJzLnByb3RvEg9nb29nbGUucHJvdG9idWYiIwoLRG91YmxlVmFsdWUSFAoFdmFsdWUYASABKAFSBXZhbHVlIiIKCkZsb2F0VmFsdWUSFAoFdmFsdWUYASABKAJSBXZhbHVlIiIKCkludDY0VmFsdWUSFAoFdmFsdWUYASABKANSBXZhbHVlIiMKC1VJbnQ2NFZhbHVlEhQKBXZhbHVlGAEgASgEUgV2YWx1ZSIiCgpJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgFUgV2YWx1ZSIjCgtVSW50MzJWYWx1ZRIUCgV2YWx1ZRgBIAEoDVIFdmFsdWUiIQoJQm9vbFZhbHVlEhQKBXZhbHVlGAEgASgIUgV2YWx1ZSIjCgtTdHJpbmdWYWx1ZRIUCgV2YWx1ZRgBIAEoCVIFdmFsdWUiIgoKQnl0ZXNWYWx1ZRIUCgV2YWx1ZRgBIAEoDFIFdmFsdWVCgwEKE2NvbS5nb29nbGUucHJvdG9idWZCDVdyYXBwZXJzUHJvdG9QAVoxZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vd3JhcHBlcnNwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8zCp0BChVvdGhlci92MS9zaGFyZWQucHJvdG8SCG90aGVyLnYxInIKBlNoYXJlZBISCgR0ZXh0GAEgASgJUgR0ZXh0GlQKBUlubmVyEioKBG5leHQYASABKAsyFi5vdGhlci52MS5TaGFyZWQuSW5uZXJSBG5leHQaHwoHRGVlcGVzdBIUCgVsZXZlbBgBIAEoDVIFbGV2ZWxiBnByb3RvMwrOCQoLa2luZHMucHJvdG8SD2dvbGRlbi5raW5kcy52MRobZ29vZ2xlL3Byb3RvYnVmL2VtcHR5LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGh5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8aFW90aGVyL3YxL3NoYXJlZC5wcm90byIdCgdSZXF1ZXN0EhIKBHRleHQYASABKAlSBHRleHQiGwoFUmVwbHkSEgoEdGV4dBgBIAEoCVIEdGV4dCLCAQoEVHJlZRIxCghjaGlsZHJlbhgBIAMoCzIVLmdvbGRlbi5raW5kcy52MS5UcmVlUghjaGlsZHJlbhI2CgVuYW1lZBgCIAMoCzIgLmdvbGRlbi5raW5kcy52MS5UcmVlLk5hbWVkRW50cnlSBW5hbWVkGk8KCk5hbWVkRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSKwoFdmFsdWUYAiABKAsyFS5nb2xkZW4ua2luZHMudjEuVHJlZVIFdmFsdWU6AjgBMtgFCgVLaW5kcxI5CgVVbmFyeRIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5EkUKD1NlcnZlclN0cmVhbWluZxIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5MAESRQoPQ2xpZW50U3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoARJFCg1CaWRpU3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoATABEkAKBk5lc3RlZBIWLm90aGVyLnYxLlNoYXJlZC5Jbm5lchoeLm90aGVyLnYxLlNoYXJlZC5Jbm5lci5EZWVwZXN0EjkKCVJlY3Vyc2l2ZRIVLmdvbGRlbi5raW5kcy52MS5UcmVlGhUuZ29sZGVuLmtpbmRzLnYxLlRyZWUSRQoJV2VsbEtub3duEhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBocLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRI5CgdOb3RoaW5nEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ej0KBFB1cmUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAIBEkMKClJlcGVhdGFibGUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAICEjwKA09sZBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5IgOIAgEyCAoGTm9ib2R5MksKCk9sZFNlcnZpY2USOAoEQ2FsbBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5GgOIAgFiBnByb3RvMw==", "23c0eef6a52c4889fe2ad32addd383ad");
+
 const Kinds$unary: KindsDefinition["unary"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Unary",
@@ -216,6 +218,8 @@ const Kinds$unary: KindsDefinition["unary"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$serverStreaming: KindsDefinition["serverStreaming"] = {
@@ -225,6 +229,8 @@ const Kinds$serverStreaming: KindsDefinition["serverStreaming"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "6348190cac620f5688646e0829300261",
+  schema: Kinds$$schema,
 };
 
 const Kinds$clientStreaming: KindsDefinition["clientStreaming"] = {
@@ -234,6 +240,8 @@ const Kinds$clientStreaming: KindsDefinition["clientStreaming"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "5d191c21ac23bdc204f4bf90f0703be6",
+  schema: Kinds$$schema,
 };
 
 const Kinds$bidiStreaming: KindsDefinition["bidiStreaming"] = {
@@ -243,6 +251,8 @@ const Kinds$bidiStreaming: KindsDefinition["bidiStreaming"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "a8b6261a26bb6ea1405149e49e2ea780",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nested: KindsDefinition["nested"] = {
@@ -252,6 +262,8 @@ const Kinds$nested: KindsDefinition["nested"] = {
   request: /*@__PURE__*/ tsProto("other.v1.Shared.Inner", Shared_Inner),
   response: /*@__PURE__*/ tsProto("other.v1.Shared.Inner.Deepest", Shared_Inner_Deepest),
   idempotency: "unknown",
+  fingerprint: "bd287b5a9eac3662d09e6a25de7808cc",
+  schema: Kinds$$schema,
 };
 
 const Kinds$recursive: KindsDefinition["recursive"] = {
@@ -261,6 +273,8 @@ const Kinds$recursive: KindsDefinition["recursive"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Tree", Tree),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Tree", Tree),
   idempotency: "unknown",
+  fingerprint: "f8d634f6e7b75e01cd6bde695e591c48",
+  schema: Kinds$$schema,
 };
 
 const Kinds$wellKnown: KindsDefinition["wellKnown"] = {
@@ -270,6 +284,8 @@ const Kinds$wellKnown: KindsDefinition["wellKnown"] = {
   request: /*@__PURE__*/ tsProto("google.protobuf.Timestamp", Timestamp),
   response: /*@__PURE__*/ tsProto("google.protobuf.StringValue", StringValue),
   idempotency: "unknown",
+  fingerprint: "a7c71142355a2c63da098d1ed3bbe7fd",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nothing: KindsDefinition["nothing"] = {
@@ -279,6 +295,8 @@ const Kinds$nothing: KindsDefinition["nothing"] = {
   request: /*@__PURE__*/ tsProto("google.protobuf.Empty", Empty),
   response: /*@__PURE__*/ tsProto("google.protobuf.Empty", Empty),
   idempotency: "unknown",
+  fingerprint: "f78d403d74e6c9ac1064ca966e8449d3",
+  schema: Kinds$$schema,
 };
 
 const Kinds$pure: KindsDefinition["pure"] = {
@@ -288,6 +306,8 @@ const Kinds$pure: KindsDefinition["pure"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "noSideEffects",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$repeatable: KindsDefinition["repeatable"] = {
@@ -297,6 +317,8 @@ const Kinds$repeatable: KindsDefinition["repeatable"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "idempotent",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$old: KindsDefinition["old"] = {
@@ -306,6 +328,8 @@ const Kinds$old: KindsDefinition["old"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 /**
@@ -319,6 +343,7 @@ const Kinds$old: KindsDefinition["old"] = {
  */
 export const Kinds: KindsDefinition = {
   $typeName: "golden.kinds.v1.Kinds",
+  $schema: Kinds$$schema,
   $methods: [Kinds$unary, Kinds$serverStreaming, Kinds$clientStreaming, Kinds$bidiStreaming, Kinds$nested, Kinds$recursive, Kinds$wellKnown, Kinds$nothing, Kinds$pure, Kinds$repeatable, Kinds$old],
   unary: Kinds$unary,
   serverStreaming: Kinds$serverStreaming,
@@ -363,6 +388,8 @@ export interface NobodyHandlers {
 export interface NobodyDefinition extends ServiceDefinition<NobodyClient, NobodyHandlers> {
 }
 
+const Nobody$$schema: ServiceSchema = /*@__PURE__*/ schemaOfBase64("Cr4BChtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwr/AQofZ29vZ2xlL3Byb3RvYnVmL3RpbWVzdGFtcC5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIjsKCVRpbWVzdGFtcBIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KFAQoTY29tLmdvb2dsZS5wcm90b2J1ZkIOVGltZXN0YW1wUHJvdG9QAVoyZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vdGltZXN0YW1wcGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwqGBAoeZ29vZ2xlL3Byb3RvYnVmL3dyYXBwZXJzLnByb3RvEg9nb29nbGUucHJvdG9idWYiIwoLRG91YmxlVmFsdWUSFAoFdmFsdWUYASABKAFSBXZhbHVlIiIKCkZsb2F0VmFsdWUSFAoFdmFsdWUYASABKAJSBXZhbHVlIiIKCkludDY0VmFsdWUSFAoFdmFsdWUYASABKANSBXZhbHVlIiMKC1VJbnQ2NFZhbHVlEhQKBXZhbHVlGAEgASgEUgV2YWx1ZSIiCgpJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgFUgV2YWx1ZSIjCgtVSW50MzJWYWx1ZRIUCgV2YWx1ZRgBIAEoDVIFdmFsdWUiIQoJQm9vbFZhbHVlEhQKBXZhbHVlGAEgASgIUgV2YWx1ZSIjCgtTdHJpbmdWYWx1ZRIUCgV2YWx1ZRgBIAEoCVIFdmFsdWUiIgoKQnl0ZXNWYWx1ZRIUCgV2YWx1ZRgBIAEoDFIFdmFsdWVCgwEKE2NvbS5nb29nbGUucHJvdG9idWZCDVdyYXBwZXJzUHJvdG9QAVoxZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vd3JhcHBlcnNwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8zCp0BChVvdGhlci92MS9zaGFyZWQucHJvdG8SCG90aGVyLnYxInIKBlNoYXJlZBISCgR0ZXh0GAEgASgJUgR0ZXh0GlQKBUlubmVyEioKBG5leHQYASABKAsyFi5vdGhlci52MS5TaGFyZWQuSW5uZXJSBG5leHQaHwoHRGVlcGVzdBIUCgVsZXZlbBgBIAEoDVIFbGV2ZWxiBnByb3RvMwrOCQoLa2luZHMucHJvdG8SD2dvbGRlbi5raW5kcy52MRobZ29vZ2xlL3Byb3RvYnVmL2VtcHR5LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGh5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8aFW90aGVyL3YxL3NoYXJlZC5wcm90byIdCgdSZXF1ZXN0EhIKBHRleHQYASABKAlSBHRleHQiGwoFUmVwbHkSEgoEdGV4dBgBIAEoCVIEdGV4dCLCAQoEVHJlZRIxCghjaGlsZHJlbhgBIAMoCzIVLmdvbGRlbi5raW5kcy52MS5UcmVlUghjaGlsZHJlbhI2CgVuYW1lZBgCIAMoCzIgLmdvbGRlbi5raW5kcy52MS5UcmVlLk5hbWVkRW50cnlSBW5hbWVkGk8KCk5hbWVkRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSKwoFdmFsdWUYAiABKAsyFS5nb2xkZW4ua2luZHMudjEuVHJlZVIFdmFsdWU6AjgBMtgFCgVLaW5kcxI5CgVVbmFyeRIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5EkUKD1NlcnZlclN0cmVhbWluZxIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5MAESRQoPQ2xpZW50U3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoARJFCg1CaWRpU3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoATABEkAKBk5lc3RlZBIWLm90aGVyLnYxLlNoYXJlZC5Jbm5lchoeLm90aGVyLnYxLlNoYXJlZC5Jbm5lci5EZWVwZXN0EjkKCVJlY3Vyc2l2ZRIVLmdvbGRlbi5raW5kcy52MS5UcmVlGhUuZ29sZGVuLmtpbmRzLnYxLlRyZWUSRQoJV2VsbEtub3duEhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBocLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRI5CgdOb3RoaW5nEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ej0KBFB1cmUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAIBEkMKClJlcGVhdGFibGUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAICEjwKA09sZBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5IgOIAgEyCAoGTm9ib2R5MksKCk9sZFNlcnZpY2USOAoEQ2FsbBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5GgOIAgFiBnByb3RvMw==", "50330f81bafd6ca339d3ae94a8ba5c99");
+
 /**
  * A service without methods.
  *
@@ -370,6 +397,7 @@ export interface NobodyDefinition extends ServiceDefinition<NobodyClient, Nobody
  */
 export const Nobody: NobodyDefinition = {
   $typeName: "golden.kinds.v1.Nobody",
+  $schema: Nobody$$schema,
   $methods: [],
 };
 
@@ -412,6 +440,8 @@ export interface OldServiceDefinition extends ServiceDefinition<OldServiceClient
   readonly call: UnaryMethod<Request, Request, Reply, Reply>;
 }
 
+const OldService$$schema: ServiceSchema = /*@__PURE__*/ schemaOfBase64("Cr4BChtnb29nbGUvcHJvdG9idWYvZW1wdHkucHJvdG8SD2dvb2dsZS5wcm90b2J1ZiIHCgVFbXB0eUJ9ChNjb20uZ29vZ2xlLnByb3RvYnVmQgpFbXB0eVByb3RvUAFaLmdvb2dsZS5nb2xhbmcub3JnL3Byb3RvYnVmL3R5cGVzL2tub3duL2VtcHR5cGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwr/AQofZ29vZ2xlL3Byb3RvYnVmL3RpbWVzdGFtcC5wcm90bxIPZ29vZ2xlLnByb3RvYnVmIjsKCVRpbWVzdGFtcBIYCgdzZWNvbmRzGAEgASgDUgdzZWNvbmRzEhQKBW5hbm9zGAIgASgFUgVuYW5vc0KFAQoTY29tLmdvb2dsZS5wcm90b2J1ZkIOVGltZXN0YW1wUHJvdG9QAVoyZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vdGltZXN0YW1wcGL4AQGiAgNHUEKqAh5Hb29nbGUuUHJvdG9idWYuV2VsbEtub3duVHlwZXNiBnByb3RvMwqGBAoeZ29vZ2xlL3Byb3RvYnVmL3dyYXBwZXJzLnByb3RvEg9nb29nbGUucHJvdG9idWYiIwoLRG91YmxlVmFsdWUSFAoFdmFsdWUYASABKAFSBXZhbHVlIiIKCkZsb2F0VmFsdWUSFAoFdmFsdWUYASABKAJSBXZhbHVlIiIKCkludDY0VmFsdWUSFAoFdmFsdWUYASABKANSBXZhbHVlIiMKC1VJbnQ2NFZhbHVlEhQKBXZhbHVlGAEgASgEUgV2YWx1ZSIiCgpJbnQzMlZhbHVlEhQKBXZhbHVlGAEgASgFUgV2YWx1ZSIjCgtVSW50MzJWYWx1ZRIUCgV2YWx1ZRgBIAEoDVIFdmFsdWUiIQoJQm9vbFZhbHVlEhQKBXZhbHVlGAEgASgIUgV2YWx1ZSIjCgtTdHJpbmdWYWx1ZRIUCgV2YWx1ZRgBIAEoCVIFdmFsdWUiIgoKQnl0ZXNWYWx1ZRIUCgV2YWx1ZRgBIAEoDFIFdmFsdWVCgwEKE2NvbS5nb29nbGUucHJvdG9idWZCDVdyYXBwZXJzUHJvdG9QAVoxZ29vZ2xlLmdvbGFuZy5vcmcvcHJvdG9idWYvdHlwZXMva25vd24vd3JhcHBlcnNwYvgBAaICA0dQQqoCHkdvb2dsZS5Qcm90b2J1Zi5XZWxsS25vd25UeXBlc2IGcHJvdG8zCp0BChVvdGhlci92MS9zaGFyZWQucHJvdG8SCG90aGVyLnYxInIKBlNoYXJlZBISCgR0ZXh0GAEgASgJUgR0ZXh0GlQKBUlubmVyEioKBG5leHQYASABKAsyFi5vdGhlci52MS5TaGFyZWQuSW5uZXJSBG5leHQaHwoHRGVlcGVzdBIUCgVsZXZlbBgBIAEoDVIFbGV2ZWxiBnByb3RvMwrOCQoLa2luZHMucHJvdG8SD2dvbGRlbi5raW5kcy52MRobZ29vZ2xlL3Byb3RvYnVmL2VtcHR5LnByb3RvGh9nb29nbGUvcHJvdG9idWYvdGltZXN0YW1wLnByb3RvGh5nb29nbGUvcHJvdG9idWYvd3JhcHBlcnMucHJvdG8aFW90aGVyL3YxL3NoYXJlZC5wcm90byIdCgdSZXF1ZXN0EhIKBHRleHQYASABKAlSBHRleHQiGwoFUmVwbHkSEgoEdGV4dBgBIAEoCVIEdGV4dCLCAQoEVHJlZRIxCghjaGlsZHJlbhgBIAMoCzIVLmdvbGRlbi5raW5kcy52MS5UcmVlUghjaGlsZHJlbhI2CgVuYW1lZBgCIAMoCzIgLmdvbGRlbi5raW5kcy52MS5UcmVlLk5hbWVkRW50cnlSBW5hbWVkGk8KCk5hbWVkRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSKwoFdmFsdWUYAiABKAsyFS5nb2xkZW4ua2luZHMudjEuVHJlZVIFdmFsdWU6AjgBMtgFCgVLaW5kcxI5CgVVbmFyeRIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5EkUKD1NlcnZlclN0cmVhbWluZxIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5MAESRQoPQ2xpZW50U3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoARJFCg1CaWRpU3RyZWFtaW5nEhguZ29sZGVuLmtpbmRzLnYxLlJlcXVlc3QaFi5nb2xkZW4ua2luZHMudjEuUmVwbHkoATABEkAKBk5lc3RlZBIWLm90aGVyLnYxLlNoYXJlZC5Jbm5lchoeLm90aGVyLnYxLlNoYXJlZC5Jbm5lci5EZWVwZXN0EjkKCVJlY3Vyc2l2ZRIVLmdvbGRlbi5raW5kcy52MS5UcmVlGhUuZ29sZGVuLmtpbmRzLnYxLlRyZWUSRQoJV2VsbEtub3duEhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBocLmdvb2dsZS5wcm90b2J1Zi5TdHJpbmdWYWx1ZRI5CgdOb3RoaW5nEhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5GhYuZ29vZ2xlLnByb3RvYnVmLkVtcHR5Ej0KBFB1cmUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAIBEkMKClJlcGVhdGFibGUSGC5nb2xkZW4ua2luZHMudjEuUmVxdWVzdBoWLmdvbGRlbi5raW5kcy52MS5SZXBseSIDkAICEjwKA09sZBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5IgOIAgEyCAoGTm9ib2R5MksKCk9sZFNlcnZpY2USOAoEQ2FsbBIYLmdvbGRlbi5raW5kcy52MS5SZXF1ZXN0GhYuZ29sZGVuLmtpbmRzLnYxLlJlcGx5GgOIAgFiBnByb3RvMw==", "e81dd9c7e46a59133bcd14d76eee4479");
+
 const OldService$call: OldServiceDefinition["call"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.OldService/Call",
@@ -419,6 +449,8 @@ const OldService$call: OldServiceDefinition["call"] = {
   request: /*@__PURE__*/ tsProto("golden.kinds.v1.Request", Request),
   response: /*@__PURE__*/ tsProto("golden.kinds.v1.Reply", Reply),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: OldService$$schema,
 };
 
 /**
@@ -427,6 +459,7 @@ const OldService$call: OldServiceDefinition["call"] = {
  */
 export const OldService: OldServiceDefinition = {
   $typeName: "golden.kinds.v1.OldService",
+  $schema: OldService$$schema,
   $methods: [OldService$call],
   call: OldService$call,
 };

@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Market__Client, MarketClient as MarketClient$1, MarketDefinition as MarketDefinition$1, MarketHandlers as MarketHandlers$1 } from "./collisions_pb.js";
-import { Market__ClientSchema, MarketClientSchema, MarketDefinitionSchema, MarketHandlersSchema } from "./collisions_pb.js";
-import type { CallContext, CallOptions, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_collisions, Market__ClientSchema, MarketClientSchema, MarketDefinitionSchema, MarketHandlersSchema } from "./collisions_pb.js";
+import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.collisions.v1.Market.
@@ -86,6 +86,8 @@ export interface MarketDefinition extends ServiceDefinition<MarketClient, Market
   readonly getThingDefinition: UnaryMethod<MessageInitShape<typeof MarketDefinitionSchema>, MarketDefinition$1, MessageInitShape<typeof Market__ClientSchema>, Market__Client>;
 }
 
+const Market$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "3fe9de2106580cda438df2e137f3b202");
+
 const Market$getThing: MarketDefinition["getThing"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Market/GetThing",
@@ -93,6 +95,8 @@ const Market$getThing: MarketDefinition["getThing"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
   idempotency: "unknown",
+  fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
+  schema: Market$$schema,
 };
 
 const Market$getThing$2: MarketDefinition["getThing$2"] = {
@@ -102,6 +106,8 @@ const Market$getThing$2: MarketDefinition["getThing$2"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
   idempotency: "unknown",
+  fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
+  schema: Market$$schema,
 };
 
 const Market$get_thing: MarketDefinition["get_thing"] = {
@@ -111,6 +117,8 @@ const Market$get_thing: MarketDefinition["get_thing"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
   idempotency: "unknown",
+  fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
+  schema: Market$$schema,
 };
 
 const Market$getThingDefinition: MarketDefinition["getThingDefinition"] = {
@@ -120,6 +128,8 @@ const Market$getThingDefinition: MarketDefinition["getThingDefinition"] = {
   request: /*@__PURE__*/ protobufEs(MarketDefinitionSchema),
   response: /*@__PURE__*/ protobufEs(Market__ClientSchema),
   idempotency: "unknown",
+  fingerprint: "53a0337e2590292d1bb50de9d464aa5c",
+  schema: Market$$schema,
 };
 
 /**
@@ -129,6 +139,7 @@ const Market$getThingDefinition: MarketDefinition["getThingDefinition"] = {
  */
 export const Market: MarketDefinition = {
   $typeName: "golden.collisions.v1.Market",
+  $schema: Market$$schema,
   $methods: [Market$getThing, Market$getThing$2, Market$get_thing, Market$getThingDefinition],
   getThing: Market$getThing,
   getThing$2: Market$getThing$2,
@@ -178,6 +189,8 @@ export interface MarketClient_Definition extends ServiceDefinition<MarketClient_
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const MarketClient_$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "66cf5d4134ec6d22d4bd53fd6aa5d460");
+
 const MarketClient_$call: MarketClient_Definition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.MarketClient_/Call",
@@ -185,6 +198,8 @@ const MarketClient_$call: MarketClient_Definition["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: MarketClient_$$schema,
 };
 
 /**
@@ -194,6 +209,7 @@ const MarketClient_$call: MarketClient_Definition["call"] = {
  */
 export const MarketClient_: MarketClient_Definition = {
   $typeName: "golden.collisions.v1.MarketClient_",
+  $schema: MarketClient_$$schema,
   $methods: [MarketClient_$call],
   call: MarketClient_$call,
 };
@@ -234,6 +250,8 @@ export interface FeedDefinition$ extends ServiceDefinition<FeedClient$, FeedHand
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const Feed$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "c2ee49b0f3d1520041490bacbe820e9d");
+
 const Feed$call: FeedDefinition$["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Feed/Call",
@@ -241,6 +259,8 @@ const Feed$call: FeedDefinition$["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: Feed$$schema,
 };
 
 /**
@@ -248,6 +268,7 @@ const Feed$call: FeedDefinition$["call"] = {
  */
 export const Feed: FeedDefinition$ = {
   $typeName: "golden.collisions.v1.Feed",
+  $schema: Feed$$schema,
   $methods: [Feed$call],
   call: Feed$call,
 };
@@ -288,6 +309,8 @@ export interface FeedClientDefinition extends ServiceDefinition<FeedClientClient
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const FeedClient$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "faba8a6b9ae741cdd56b3348bb0f2b5a");
+
 const FeedClient$call: FeedClientDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedClient/Call",
@@ -295,6 +318,8 @@ const FeedClient$call: FeedClientDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: FeedClient$$schema,
 };
 
 /**
@@ -302,6 +327,7 @@ const FeedClient$call: FeedClientDefinition["call"] = {
  */
 export const FeedClient: FeedClientDefinition = {
   $typeName: "golden.collisions.v1.FeedClient",
+  $schema: FeedClient$$schema,
   $methods: [FeedClient$call],
   call: FeedClient$call,
 };
@@ -342,6 +368,8 @@ export interface FeedHandlersDefinition extends ServiceDefinition<FeedHandlersCl
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const FeedHandlers$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "e0b91b1874a23f7d1b862b17c694ce84");
+
 const FeedHandlers$call: FeedHandlersDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedHandlers/Call",
@@ -349,6 +377,8 @@ const FeedHandlers$call: FeedHandlersDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: FeedHandlers$$schema,
 };
 
 /**
@@ -356,6 +386,7 @@ const FeedHandlers$call: FeedHandlersDefinition["call"] = {
  */
 export const FeedHandlers: FeedHandlersDefinition = {
   $typeName: "golden.collisions.v1.FeedHandlers",
+  $schema: FeedHandlers$$schema,
   $methods: [FeedHandlers$call],
   call: FeedHandlers$call,
 };
@@ -396,6 +427,8 @@ export interface FeedDefinitionDefinition extends ServiceDefinition<FeedDefiniti
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const FeedDefinition$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "ece70658470cf9619c82dc6e5e4c6f7d");
+
 const FeedDefinition$call: FeedDefinitionDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedDefinition/Call",
@@ -403,6 +436,8 @@ const FeedDefinition$call: FeedDefinitionDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: FeedDefinition$$schema,
 };
 
 /**
@@ -410,6 +445,7 @@ const FeedDefinition$call: FeedDefinitionDefinition["call"] = {
  */
 export const FeedDefinition: FeedDefinitionDefinition = {
   $typeName: "golden.collisions.v1.FeedDefinition",
+  $schema: FeedDefinition$$schema,
   $methods: [FeedDefinition$call],
   call: FeedDefinition$call,
 };
@@ -450,6 +486,8 @@ export interface FeedClientClientDefinition extends ServiceDefinition<FeedClient
   readonly call: UnaryMethod<MessageInitShape<typeof MarketClientSchema>, MarketClient$1, MessageInitShape<typeof MarketClientSchema>, MarketClient$1>;
 }
 
+const FeedClientClient$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_collisions, "6b87446010ec37f5c6267c937da5c0be");
+
 const FeedClientClient$call: FeedClientClientDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedClientClient/Call",
@@ -457,6 +495,8 @@ const FeedClientClient$call: FeedClientClientDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(MarketClientSchema),
   response: /*@__PURE__*/ protobufEs(MarketClientSchema),
   idempotency: "unknown",
+  fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
+  schema: FeedClientClient$$schema,
 };
 
 /**
@@ -464,6 +504,7 @@ const FeedClientClient$call: FeedClientClientDefinition["call"] = {
  */
 export const FeedClientClient: FeedClientClientDefinition = {
   $typeName: "golden.collisions.v1.FeedClientClient",
+  $schema: FeedClientClient$$schema,
   $methods: [FeedClientClient$call],
   call: FeedClientClient$call,
 };

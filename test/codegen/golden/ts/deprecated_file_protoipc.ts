@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Request } from "./deprecated_file_pb.js";
-import { RequestSchema } from "./deprecated_file_pb.js";
-import type { CallContext, CallOptions, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_deprecated_file, RequestSchema } from "./deprecated_file_pb.js";
+import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.deprecated.v1.Retired.
@@ -53,6 +53,8 @@ export interface RetiredDefinition extends ServiceDefinition<RetiredClient, Reti
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema>, Request, MessageInitShape<typeof RequestSchema>, Request>;
 }
 
+const Retired$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_deprecated_file, "fa797f57803bcc95109f140a448a9d7c");
+
 const Retired$call: RetiredDefinition["call"] = {
   kind: "unary",
   fullName: "golden.deprecated.v1.Retired/Call",
@@ -60,6 +62,8 @@ const Retired$call: RetiredDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(RequestSchema),
   idempotency: "unknown",
+  fingerprint: "e40918538660ea80ee0512054e6e1e74",
+  schema: Retired$$schema,
 };
 
 /**
@@ -70,6 +74,7 @@ const Retired$call: RetiredDefinition["call"] = {
  */
 export const Retired: RetiredDefinition = {
   $typeName: "golden.deprecated.v1.Retired",
+  $schema: Retired$$schema,
   $methods: [Retired$call],
   call: Retired$call,
 };

@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Key, Request } from "./edition2023_pb.js";
-import { KeySchema, RequestSchema } from "./edition2023_pb.js";
-import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_edition2023, KeySchema, RequestSchema } from "./edition2023_pb.js";
+import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.edition2023.v1.Modern.
@@ -50,6 +50,8 @@ export interface ModernDefinition extends ServiceDefinition<ModernClient, Modern
   readonly prices: KeyedTopic<MessageInitShape<typeof KeySchema>, Key, MessageInitShape<typeof RequestSchema>, Request>;
 }
 
+const Modern$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_edition2023, "b258555ec16799b8ba19e40cd16f23d2");
+
 const Modern$call: ModernDefinition["call"] = {
   kind: "unary",
   fullName: "golden.edition2023.v1.Modern/Call",
@@ -57,6 +59,8 @@ const Modern$call: ModernDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(RequestSchema),
   idempotency: "unknown",
+  fingerprint: "3cc2314092ddd6e79d1f631859a294f1",
+  schema: Modern$$schema,
 };
 
 const Modern$prices: ModernDefinition["prices"] = {
@@ -66,6 +70,8 @@ const Modern$prices: ModernDefinition["prices"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(RequestSchema),
   idempotency: "unknown",
+  fingerprint: "9c7bd465658190c8bdf354ef69c28f71",
+  schema: Modern$$schema,
   rules: { depth: 2, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["venue", "colour"],
 };
@@ -75,6 +81,7 @@ const Modern$prices: ModernDefinition["prices"] = {
  */
 export const Modern: ModernDefinition = {
   $typeName: "golden.edition2023.v1.Modern",
+  $schema: Modern$$schema,
   $methods: [Modern$call, Modern$prices],
   call: Modern$call,
   prices: Modern$prices,

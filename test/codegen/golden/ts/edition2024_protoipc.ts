@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Request } from "./edition2024_pb.js";
-import { RequestSchema } from "./edition2024_pb.js";
-import type { CallContext, CallOptions, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_edition2024, RequestSchema } from "./edition2024_pb.js";
+import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.edition2024.v1.Newest.
@@ -44,6 +44,8 @@ export interface NewestDefinition extends ServiceDefinition<NewestClient, Newest
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema>, Request, MessageInitShape<typeof RequestSchema>, Request>;
 }
 
+const Newest$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_edition2024, "9b219c0ebed29ad8b8710614105b985f");
+
 const Newest$call: NewestDefinition["call"] = {
   kind: "unary",
   fullName: "golden.edition2024.v1.Newest/Call",
@@ -51,6 +53,8 @@ const Newest$call: NewestDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(RequestSchema),
   idempotency: "unknown",
+  fingerprint: "284a573762b5e2bd34d5c603c48d3b2a",
+  schema: Newest$$schema,
 };
 
 /**
@@ -58,6 +62,7 @@ const Newest$call: NewestDefinition["call"] = {
  */
 export const Newest: NewestDefinition = {
   $typeName: "golden.edition2024.v1.Newest",
+  $schema: Newest$$schema,
   $methods: [Newest$call],
   call: Newest$call,
 };

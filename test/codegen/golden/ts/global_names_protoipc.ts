@@ -6,9 +6,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Request } from "./global_names_pb.js";
-import { RequestSchema as RequestSchema$1 } from "./global_names_pb.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs as protobufEs$1 } from "protoipc/codegen-v1";
+import { file_global_names, RequestSchema as RequestSchema$1 } from "./global_names_pb.js";
+import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs as protobufEs$1, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.globals.v1.Promise.
@@ -46,6 +46,8 @@ export interface PromiseDefinition extends ServiceDefinition<PromiseClient, Prom
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const Promise$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "7d34274eb971385c9ac5f00917e9c619");
+
 const Promise$call: PromiseDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.Promise/Call",
@@ -53,6 +55,8 @@ const Promise$call: PromiseDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
+  schema: Promise$$schema,
 };
 
 /**
@@ -60,6 +64,7 @@ const Promise$call: PromiseDefinition["call"] = {
  */
 export const Promise: PromiseDefinition = {
   $typeName: "golden.globals.v1.Promise",
+  $schema: Promise$$schema,
   $methods: [Promise$call],
   call: Promise$call,
 };
@@ -100,6 +105,8 @@ export interface AsyncIterableDefinition extends ServiceDefinition<AsyncIterable
   readonly call: BidiStreamingMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const AsyncIterable$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "1b97c5aebcb3c9ad61f8c451c5a68efd");
+
 const AsyncIterable$call: AsyncIterableDefinition["call"] = {
   kind: "bidiStreaming",
   fullName: "golden.globals.v1.AsyncIterable/Call",
@@ -107,6 +114,8 @@ const AsyncIterable$call: AsyncIterableDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "63cfb1e79b3198b23ac42dbd85963c27",
+  schema: AsyncIterable$$schema,
 };
 
 /**
@@ -114,6 +123,7 @@ const AsyncIterable$call: AsyncIterableDefinition["call"] = {
  */
 export const AsyncIterable: AsyncIterableDefinition = {
   $typeName: "golden.globals.v1.AsyncIterable",
+  $schema: AsyncIterable$$schema,
   $methods: [AsyncIterable$call],
   call: AsyncIterable$call,
 };
@@ -154,6 +164,8 @@ export interface IterableDefinition extends ServiceDefinition<IterableClient, It
   readonly call: ClientStreamingMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const Iterable$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "35b68d91bcbb7f2e0bbdd1e4a95a3edb");
+
 const Iterable$call: IterableDefinition["call"] = {
   kind: "clientStreaming",
   fullName: "golden.globals.v1.Iterable/Call",
@@ -161,6 +173,8 @@ const Iterable$call: IterableDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "a481bc6d335f0fa93a4fc26bcc828d9f",
+  schema: Iterable$$schema,
 };
 
 /**
@@ -168,6 +182,7 @@ const Iterable$call: IterableDefinition["call"] = {
  */
 export const Iterable: IterableDefinition = {
   $typeName: "golden.globals.v1.Iterable",
+  $schema: Iterable$$schema,
   $methods: [Iterable$call],
   call: Iterable$call,
 };
@@ -208,6 +223,8 @@ export interface protobufEsDefinition extends ServiceDefinition<protobufEsClient
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const protobufEs$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "584ebfb9e8c913e5c5414b93523d8841");
+
 const protobufEs$call: protobufEsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.protobufEs/Call",
@@ -215,6 +232,8 @@ const protobufEs$call: protobufEsDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
+  schema: protobufEs$$schema,
 };
 
 /**
@@ -222,6 +241,7 @@ const protobufEs$call: protobufEsDefinition["call"] = {
  */
 export const protobufEs: protobufEsDefinition = {
   $typeName: "golden.globals.v1.protobufEs",
+  $schema: protobufEs$$schema,
   $methods: [protobufEs$call],
   call: protobufEs$call,
 };
@@ -262,6 +282,8 @@ export interface RequestSchemaDefinition extends ServiceDefinition<RequestSchema
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const RequestSchema$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "a6179051e7acb14ae89bfeff737dfe73");
+
 const RequestSchema$call: RequestSchemaDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.RequestSchema/Call",
@@ -269,6 +291,8 @@ const RequestSchema$call: RequestSchemaDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
+  schema: RequestSchema$$schema,
 };
 
 /**
@@ -276,6 +300,7 @@ const RequestSchema$call: RequestSchemaDefinition["call"] = {
  */
 export const RequestSchema: RequestSchemaDefinition = {
   $typeName: "golden.globals.v1.RequestSchema",
+  $schema: RequestSchema$$schema,
   $methods: [RequestSchema$call],
   call: RequestSchema$call,
 };
@@ -316,6 +341,8 @@ export interface SymbolDefinition extends ServiceDefinition<SymbolClient, Symbol
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const Symbol$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "b96cc61558e5296b4b36254ceee7dd9a");
+
 const Symbol$call: SymbolDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.Symbol/Call",
@@ -323,6 +350,8 @@ const Symbol$call: SymbolDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
+  schema: Symbol$$schema,
 };
 
 /**
@@ -330,6 +359,7 @@ const Symbol$call: SymbolDefinition["call"] = {
  */
 export const Symbol: SymbolDefinition = {
   $typeName: "golden.globals.v1.Symbol",
+  $schema: Symbol$$schema,
   $methods: [Symbol$call],
   call: Symbol$call,
 };
@@ -370,6 +400,8 @@ export interface anyDefinition extends ServiceDefinition<anyClient, anyHandlers>
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema$1>, Request, MessageInitShape<typeof RequestSchema$1>, Request>;
 }
 
+const any$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_global_names, "d4fb06bd3e61d286a8fa2626d62a6b0c");
+
 const any$call: anyDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.any/Call",
@@ -377,6 +409,8 @@ const any$call: anyDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
   idempotency: "unknown",
+  fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
+  schema: any$$schema,
 };
 
 /**
@@ -384,6 +418,7 @@ const any$call: anyDefinition["call"] = {
  */
 export const any: anyDefinition = {
   $typeName: "golden.globals.v1.any",
+  $schema: any$$schema,
   $methods: [any$call],
   call: any$call,
 };

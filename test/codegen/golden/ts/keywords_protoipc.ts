@@ -6,9 +6,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AsyncIterable as AsyncIterable$1, CallContext as CallContext$1, CallOptions as CallOptions$1, delete_, Iterable as Iterable$1, keywords, MessageInitShape as MessageInitShape$1, Promise as Promise$1, protobufEs as protobufEs$1, ServiceDefinition as ServiceDefinition$1, UnaryMethod as UnaryMethod$1 } from "./keywords_pb.js";
-import { AsyncIterableSchema, CallContextSchema, CallOptionsSchema, delete_Schema, IterableSchema, keywordsSchema, MessageInitShapeSchema, PromiseSchema, protobufEsSchema, ServiceDefinitionSchema, UnaryMethodSchema } from "./keywords_pb.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { AsyncIterableSchema, CallContextSchema, CallOptionsSchema, delete_Schema, file_keywords, IterableSchema, keywordsSchema, MessageInitShapeSchema, PromiseSchema, protobufEsSchema, ServiceDefinitionSchema, UnaryMethodSchema } from "./keywords_pb.js";
+import type { BidiStreamingMethod, CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.keywords.v1.delete.
@@ -52,6 +52,8 @@ export interface deleteDefinition extends ServiceDefinition<deleteClient, delete
   readonly delete: UnaryMethod<MessageInitShape<typeof PromiseSchema>, Promise$1, MessageInitShape<typeof AsyncIterableSchema>, AsyncIterable$1>;
 }
 
+const delete$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "fd7065c4bcbfcc453ddb1f3a1d9a8e7a");
+
 const delete$delete: deleteDefinition["delete"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.delete/delete",
@@ -59,6 +61,8 @@ const delete$delete: deleteDefinition["delete"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(AsyncIterableSchema),
   idempotency: "unknown",
+  fingerprint: "f9decc71f9f6934f916dba79cf65ebbd",
+  schema: delete$$schema,
 };
 
 /**
@@ -68,6 +72,7 @@ const delete$delete: deleteDefinition["delete"] = {
  */
 export const delete$: deleteDefinition = {
   $typeName: "golden.keywords.v1.delete",
+  $schema: delete$$schema,
   $methods: [delete$delete],
   delete: delete$delete,
 };
@@ -276,6 +281,8 @@ export interface Promise_Definition extends ServiceDefinition<Promise_Client, Pr
   readonly length: UnaryMethod<MessageInitShape<typeof delete_Schema>, delete_, MessageInitShape<typeof keywordsSchema>, keywords>;
 }
 
+const Promise_$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "0cae2fe1beaac690c08588b3cf700657");
+
 const Promise_$then$: Promise_Definition["then$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Then",
@@ -283,6 +290,8 @@ const Promise_$then$: Promise_Definition["then$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$then$$2: Promise_Definition["then$$2"] = {
@@ -292,6 +301,8 @@ const Promise_$then$$2: Promise_Definition["then$$2"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$constructor$: Promise_Definition["constructor$"] = {
@@ -301,6 +312,8 @@ const Promise_$constructor$: Promise_Definition["constructor$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$prototype: Promise_Definition["prototype"] = {
@@ -310,6 +323,8 @@ const Promise_$prototype: Promise_Definition["prototype"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$__proto__$: Promise_Definition["__proto__$"] = {
@@ -319,6 +334,8 @@ const Promise_$__proto__$: Promise_Definition["__proto__$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$toString$: Promise_Definition["toString$"] = {
@@ -328,6 +345,8 @@ const Promise_$toString$: Promise_Definition["toString$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$toJSON$: Promise_Definition["toJSON$"] = {
@@ -337,6 +356,8 @@ const Promise_$toJSON$: Promise_Definition["toJSON$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$valueOf$: Promise_Definition["valueOf$"] = {
@@ -346,6 +367,8 @@ const Promise_$valueOf$: Promise_Definition["valueOf$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$hasOwnProperty$: Promise_Definition["hasOwnProperty$"] = {
@@ -355,6 +378,8 @@ const Promise_$hasOwnProperty$: Promise_Definition["hasOwnProperty$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$isPrototypeOf$: Promise_Definition["isPrototypeOf$"] = {
@@ -364,6 +389,8 @@ const Promise_$isPrototypeOf$: Promise_Definition["isPrototypeOf$"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Promise_$$schema,
 };
 
 const Promise_$await: Promise_Definition["await"] = {
@@ -373,6 +400,8 @@ const Promise_$await: Promise_Definition["await"] = {
   request: /*@__PURE__*/ protobufEs(AsyncIterableSchema),
   response: /*@__PURE__*/ protobufEs(IterableSchema),
   idempotency: "unknown",
+  fingerprint: "d551a41d0f616086e85f405d7e0b7bc6",
+  schema: Promise_$$schema,
 };
 
 const Promise_$import: Promise_Definition["import"] = {
@@ -382,6 +411,8 @@ const Promise_$import: Promise_Definition["import"] = {
   request: /*@__PURE__*/ protobufEs(CallOptionsSchema),
   response: /*@__PURE__*/ protobufEs(CallContextSchema),
   idempotency: "unknown",
+  fingerprint: "fe90e3f25e96a1a42a26e0ed24c70666",
+  schema: Promise_$$schema,
 };
 
 const Promise_$new: Promise_Definition["new"] = {
@@ -391,6 +422,8 @@ const Promise_$new: Promise_Definition["new"] = {
   request: /*@__PURE__*/ protobufEs(ServiceDefinitionSchema),
   response: /*@__PURE__*/ protobufEs(UnaryMethodSchema),
   idempotency: "unknown",
+  fingerprint: "4e91db9363de77d4b8c22962e41bee28",
+  schema: Promise_$$schema,
 };
 
 const Promise_$function: Promise_Definition["function"] = {
@@ -400,6 +433,8 @@ const Promise_$function: Promise_Definition["function"] = {
   request: /*@__PURE__*/ protobufEs(protobufEsSchema),
   response: /*@__PURE__*/ protobufEs(MessageInitShapeSchema),
   idempotency: "unknown",
+  fingerprint: "cf4641b6a1fc41ade76a9ffad8678467",
+  schema: Promise_$$schema,
 };
 
 const Promise_$length: Promise_Definition["length"] = {
@@ -409,6 +444,8 @@ const Promise_$length: Promise_Definition["length"] = {
   request: /*@__PURE__*/ protobufEs(delete_Schema),
   response: /*@__PURE__*/ protobufEs(keywordsSchema),
   idempotency: "unknown",
+  fingerprint: "bb77ee2ec0acc4b432754a52f629ce96",
+  schema: Promise_$$schema,
 };
 
 /**
@@ -416,6 +453,7 @@ const Promise_$length: Promise_Definition["length"] = {
  */
 export const Promise_: Promise_Definition = {
   $typeName: "golden.keywords.v1.Promise_",
+  $schema: Promise_$$schema,
   $methods: [Promise_$then$, Promise_$then$$2, Promise_$constructor$, Promise_$prototype, Promise_$__proto__$, Promise_$toString$, Promise_$toJSON$, Promise_$valueOf$, Promise_$hasOwnProperty$, Promise_$isPrototypeOf$, Promise_$await, Promise_$import, Promise_$new, Promise_$function, Promise_$length],
   then$: Promise_$then$,
   then$$2: Promise_$then$$2,
@@ -470,6 +508,8 @@ export interface Iterable_Definition extends ServiceDefinition<Iterable_Client, 
   readonly call: UnaryMethod<MessageInitShape<typeof IterableSchema>, Iterable$1, MessageInitShape<typeof IterableSchema>, Iterable$1>;
 }
 
+const Iterable_$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "6740f3ebca26c974fa6d22f7914956e8");
+
 const Iterable_$call: Iterable_Definition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Iterable_/Call",
@@ -477,6 +517,8 @@ const Iterable_$call: Iterable_Definition["call"] = {
   request: /*@__PURE__*/ protobufEs(IterableSchema),
   response: /*@__PURE__*/ protobufEs(IterableSchema),
   idempotency: "unknown",
+  fingerprint: "365a57bb2d67eeb258dde2f18fb327ec",
+  schema: Iterable_$$schema,
 };
 
 /**
@@ -484,6 +526,7 @@ const Iterable_$call: Iterable_Definition["call"] = {
  */
 export const Iterable_: Iterable_Definition = {
   $typeName: "golden.keywords.v1.Iterable_",
+  $schema: Iterable_$$schema,
   $methods: [Iterable_$call],
   call: Iterable_$call,
 };
@@ -530,6 +573,8 @@ export interface ObjectDefinition extends ServiceDefinition<ObjectClient, Object
   readonly call: UnaryMethod<MessageInitShape<typeof PromiseSchema>, Promise$1, MessageInitShape<typeof PromiseSchema>, Promise$1>;
 }
 
+const Object$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "239ac193d538adeae679c8b6793daee0");
+
 const Object$call: ObjectDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Object/Call",
@@ -537,6 +582,8 @@ const Object$call: ObjectDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: Object$$schema,
 };
 
 /**
@@ -546,6 +593,7 @@ const Object$call: ObjectDefinition["call"] = {
  */
 export const Object$: ObjectDefinition = {
   $typeName: "golden.keywords.v1.Object",
+  $schema: Object$$schema,
   $methods: [Object$call],
   call: Object$call,
 };
@@ -586,6 +634,8 @@ export interface undefinedDefinition extends ServiceDefinition<undefinedClient, 
   readonly call: UnaryMethod<MessageInitShape<typeof PromiseSchema>, Promise$1, MessageInitShape<typeof PromiseSchema>, Promise$1>;
 }
 
+const undefined$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "5ad0929b370b0c7cfcc5f79a72506772");
+
 const undefined$call: undefinedDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.undefined/Call",
@@ -593,6 +643,8 @@ const undefined$call: undefinedDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: undefined$$schema,
 };
 
 /**
@@ -600,6 +652,7 @@ const undefined$call: undefinedDefinition["call"] = {
  */
 export const undefined$: undefinedDefinition = {
   $typeName: "golden.keywords.v1.undefined",
+  $schema: undefined$$schema,
   $methods: [undefined$call],
   call: undefined$call,
 };
@@ -640,6 +693,8 @@ export interface awaitDefinition extends ServiceDefinition<awaitClient, awaitHan
   readonly call: UnaryMethod<MessageInitShape<typeof PromiseSchema>, Promise$1, MessageInitShape<typeof PromiseSchema>, Promise$1>;
 }
 
+const await$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "bdef8112752734f2dcc08dec05039aa1");
+
 const await$call: awaitDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.await/Call",
@@ -647,6 +702,8 @@ const await$call: awaitDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: await$$schema,
 };
 
 /**
@@ -654,6 +711,7 @@ const await$call: awaitDefinition["call"] = {
  */
 export const await$: awaitDefinition = {
   $typeName: "golden.keywords.v1.await",
+  $schema: await$$schema,
   $methods: [await$call],
   call: await$call,
 };
@@ -694,6 +752,8 @@ export interface exportsDefinition extends ServiceDefinition<exportsClient, expo
   readonly call: UnaryMethod<MessageInitShape<typeof PromiseSchema>, Promise$1, MessageInitShape<typeof PromiseSchema>, Promise$1>;
 }
 
+const exports$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_keywords, "30ae677c4e0a2b688373baeb5fbeb661");
+
 const exports$call: exportsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.exports/Call",
@@ -701,6 +761,8 @@ const exports$call: exportsDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(PromiseSchema),
   response: /*@__PURE__*/ protobufEs(PromiseSchema),
   idempotency: "unknown",
+  fingerprint: "fea6e3266831b3e44d87175666e702f1",
+  schema: exports$$schema,
 };
 
 /**
@@ -708,6 +770,7 @@ const exports$call: exportsDefinition["call"] = {
  */
 export const exports$: exportsDefinition = {
   $typeName: "golden.keywords.v1.exports",
+  $schema: exports$$schema,
   $methods: [exports$call],
   call: exports$call,
 };

@@ -8,9 +8,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Reply, Request, Tree } from "./kinds_pb.js";
-import { ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
-import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_kinds, ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
+import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { Shared_Inner, Shared_Inner_Deepest } from "./other/v1/shared_pb.js";
 import { Shared_Inner_DeepestSchema, Shared_InnerSchema } from "./other/v1/shared_pb.js";
 import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -211,6 +211,8 @@ export interface KindsDefinition extends ServiceDefinition<KindsClient, KindsHan
   readonly old: UnaryMethod<MessageInitShape<typeof RequestSchema>, Request, MessageInitShape<typeof ReplySchema>, Reply>;
 }
 
+const Kinds$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_kinds, "23c0eef6a52c4889fe2ad32addd383ad");
+
 const Kinds$unary: KindsDefinition["unary"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Unary",
@@ -218,6 +220,8 @@ const Kinds$unary: KindsDefinition["unary"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$serverStreaming: KindsDefinition["serverStreaming"] = {
@@ -227,6 +231,8 @@ const Kinds$serverStreaming: KindsDefinition["serverStreaming"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "6348190cac620f5688646e0829300261",
+  schema: Kinds$$schema,
 };
 
 const Kinds$clientStreaming: KindsDefinition["clientStreaming"] = {
@@ -236,6 +242,8 @@ const Kinds$clientStreaming: KindsDefinition["clientStreaming"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "5d191c21ac23bdc204f4bf90f0703be6",
+  schema: Kinds$$schema,
 };
 
 const Kinds$bidiStreaming: KindsDefinition["bidiStreaming"] = {
@@ -245,6 +253,8 @@ const Kinds$bidiStreaming: KindsDefinition["bidiStreaming"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "a8b6261a26bb6ea1405149e49e2ea780",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nested: KindsDefinition["nested"] = {
@@ -254,6 +264,8 @@ const Kinds$nested: KindsDefinition["nested"] = {
   request: /*@__PURE__*/ protobufEs(Shared_InnerSchema),
   response: /*@__PURE__*/ protobufEs(Shared_Inner_DeepestSchema),
   idempotency: "unknown",
+  fingerprint: "bd287b5a9eac3662d09e6a25de7808cc",
+  schema: Kinds$$schema,
 };
 
 const Kinds$recursive: KindsDefinition["recursive"] = {
@@ -263,6 +275,8 @@ const Kinds$recursive: KindsDefinition["recursive"] = {
   request: /*@__PURE__*/ protobufEs(TreeSchema),
   response: /*@__PURE__*/ protobufEs(TreeSchema),
   idempotency: "unknown",
+  fingerprint: "f8d634f6e7b75e01cd6bde695e591c48",
+  schema: Kinds$$schema,
 };
 
 const Kinds$wellKnown: KindsDefinition["wellKnown"] = {
@@ -272,6 +286,8 @@ const Kinds$wellKnown: KindsDefinition["wellKnown"] = {
   request: /*@__PURE__*/ protobufEs(TimestampSchema),
   response: /*@__PURE__*/ protobufEs(StringValueSchema),
   idempotency: "unknown",
+  fingerprint: "a7c71142355a2c63da098d1ed3bbe7fd",
+  schema: Kinds$$schema,
 };
 
 const Kinds$nothing: KindsDefinition["nothing"] = {
@@ -281,6 +297,8 @@ const Kinds$nothing: KindsDefinition["nothing"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "f78d403d74e6c9ac1064ca966e8449d3",
+  schema: Kinds$$schema,
 };
 
 const Kinds$pure: KindsDefinition["pure"] = {
@@ -290,6 +308,8 @@ const Kinds$pure: KindsDefinition["pure"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "noSideEffects",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$repeatable: KindsDefinition["repeatable"] = {
@@ -299,6 +319,8 @@ const Kinds$repeatable: KindsDefinition["repeatable"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "idempotent",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 const Kinds$old: KindsDefinition["old"] = {
@@ -308,6 +330,8 @@ const Kinds$old: KindsDefinition["old"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: Kinds$$schema,
 };
 
 /**
@@ -321,6 +345,7 @@ const Kinds$old: KindsDefinition["old"] = {
  */
 export const Kinds: KindsDefinition = {
   $typeName: "golden.kinds.v1.Kinds",
+  $schema: Kinds$$schema,
   $methods: [Kinds$unary, Kinds$serverStreaming, Kinds$clientStreaming, Kinds$bidiStreaming, Kinds$nested, Kinds$recursive, Kinds$wellKnown, Kinds$nothing, Kinds$pure, Kinds$repeatable, Kinds$old],
   unary: Kinds$unary,
   serverStreaming: Kinds$serverStreaming,
@@ -365,6 +390,8 @@ export interface NobodyHandlers {
 export interface NobodyDefinition extends ServiceDefinition<NobodyClient, NobodyHandlers> {
 }
 
+const Nobody$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_kinds, "50330f81bafd6ca339d3ae94a8ba5c99");
+
 /**
  * A service without methods.
  *
@@ -372,6 +399,7 @@ export interface NobodyDefinition extends ServiceDefinition<NobodyClient, Nobody
  */
 export const Nobody: NobodyDefinition = {
   $typeName: "golden.kinds.v1.Nobody",
+  $schema: Nobody$$schema,
   $methods: [],
 };
 
@@ -414,6 +442,8 @@ export interface OldServiceDefinition extends ServiceDefinition<OldServiceClient
   readonly call: UnaryMethod<MessageInitShape<typeof RequestSchema>, Request, MessageInitShape<typeof ReplySchema>, Reply>;
 }
 
+const OldService$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_kinds, "e81dd9c7e46a59133bcd14d76eee4479");
+
 const OldService$call: OldServiceDefinition["call"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.OldService/Call",
@@ -421,6 +451,8 @@ const OldService$call: OldServiceDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(ReplySchema),
   idempotency: "unknown",
+  fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
+  schema: OldService$$schema,
 };
 
 /**
@@ -429,6 +461,7 @@ const OldService$call: OldServiceDefinition["call"] = {
  */
 export const OldService: OldServiceDefinition = {
   $typeName: "golden.kinds.v1.OldService",
+  $schema: OldService$$schema,
   $methods: [OldService$call],
   call: OldService$call,
 };

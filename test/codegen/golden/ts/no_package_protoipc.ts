@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Ping } from "./no_package_pb.js";
-import { PingSchema } from "./no_package_pb.js";
-import type { CallContext, CallOptions, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_no_package, PingSchema } from "./no_package_pb.js";
+import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls NoPackage.
@@ -44,6 +44,8 @@ export interface NoPackageDefinition extends ServiceDefinition<NoPackageClient, 
   readonly call: UnaryMethod<MessageInitShape<typeof PingSchema>, Ping, MessageInitShape<typeof PingSchema>, Ping>;
 }
 
+const NoPackage$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_no_package, "78d88f4a5f93515644ecfb645dd9f857");
+
 const NoPackage$call: NoPackageDefinition["call"] = {
   kind: "unary",
   fullName: "NoPackage/Call",
@@ -51,6 +53,8 @@ const NoPackage$call: NoPackageDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(PingSchema),
   response: /*@__PURE__*/ protobufEs(PingSchema),
   idempotency: "unknown",
+  fingerprint: "8b0f4ce1cc44e5038e8cc4f2093ff5b2",
+  schema: NoPackage$$schema,
 };
 
 /**
@@ -58,6 +62,7 @@ const NoPackage$call: NoPackageDefinition["call"] = {
  */
 export const NoPackage: NoPackageDefinition = {
   $typeName: "NoPackage",
+  $schema: NoPackage$$schema,
   $methods: [NoPackage$call],
   call: NoPackage$call,
 };

@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Key, Request, Request_Part } from "./proto2_pb.js";
-import { KeySchema, Request_PartSchema, RequestSchema } from "./proto2_pb.js";
-import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_proto2, KeySchema, Request_PartSchema, RequestSchema } from "./proto2_pb.js";
+import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 
 /**
  * Calls golden.proto2.v1.Legacy.
@@ -48,6 +48,8 @@ export interface LegacyDefinition extends ServiceDefinition<LegacyClient, Legacy
   readonly prices: KeyedTopic<MessageInitShape<typeof KeySchema>, Key, MessageInitShape<typeof RequestSchema>, Request>;
 }
 
+const Legacy$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_proto2, "e01c51fad07351b70c916f098ba73ddf");
+
 const Legacy$call: LegacyDefinition["call"] = {
   kind: "unary",
   fullName: "golden.proto2.v1.Legacy/Call",
@@ -55,6 +57,8 @@ const Legacy$call: LegacyDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(RequestSchema),
   response: /*@__PURE__*/ protobufEs(Request_PartSchema),
   idempotency: "unknown",
+  fingerprint: "a591e8e040eee32d34eb0eea6ba800fb",
+  schema: Legacy$$schema,
 };
 
 const Legacy$prices: LegacyDefinition["prices"] = {
@@ -64,6 +68,8 @@ const Legacy$prices: LegacyDefinition["prices"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(RequestSchema),
   idempotency: "unknown",
+  fingerprint: "1e4a39f2fc9d4f4744f73d449d9d5a18",
+  schema: Legacy$$schema,
   rules: { depth: 2, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["venue"],
 };
@@ -73,6 +79,7 @@ const Legacy$prices: LegacyDefinition["prices"] = {
  */
 export const Legacy: LegacyDefinition = {
   $typeName: "golden.proto2.v1.Legacy",
+  $schema: Legacy$$schema,
   $methods: [Legacy$call, Legacy$prices],
   call: Legacy$call,
   prices: Legacy$prices,

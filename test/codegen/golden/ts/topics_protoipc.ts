@@ -4,9 +4,9 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Key, Message } from "./topics_pb.js";
-import { KeySchema, MessageSchema } from "./topics_pb.js";
-import type { CallContext, CallOptions, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs } from "protoipc/codegen-v1";
+import { file_topics, KeySchema, MessageSchema } from "./topics_pb.js";
+import type { CallContext, CallOptions, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
+import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -120,6 +120,8 @@ export interface TopicsDefinition extends ServiceDefinition<TopicsClient, Topics
   readonly disconnect: KeyedTopic<MessageInitShape<typeof KeySchema>, Key, MessageInitShape<typeof MessageSchema>, Message>;
 }
 
+const Topics$$schema: ServiceSchema = /*@__PURE__*/ schemaOfFile(file_topics, "a1b087253e06ba4cb013c9e8a2f56e4d");
+
 const Topics$call: TopicsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.topics.v1.Topics/Call",
@@ -127,6 +129,8 @@ const Topics$call: TopicsDefinition["call"] = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "ac5ece44cdd35c053d4b678ece895d68",
+  schema: Topics$$schema,
 };
 
 const Topics$tell: TopicsDefinition["tell"] = {
@@ -136,6 +140,8 @@ const Topics$tell: TopicsDefinition["tell"] = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "10f7f9aabe65d5a86c1d7f0a7d28e978",
+  schema: Topics$$schema,
 };
 
 const Topics$notOneWay: TopicsDefinition["notOneWay"] = {
@@ -145,6 +151,8 @@ const Topics$notOneWay: TopicsDefinition["notOneWay"] = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(EmptySchema),
   idempotency: "unknown",
+  fingerprint: "4c406e106f96a31a03edf024d8b3456f",
+  schema: Topics$$schema,
 };
 
 const Topics$stream: TopicsDefinition["stream"] = {
@@ -154,6 +162,8 @@ const Topics$stream: TopicsDefinition["stream"] = {
   request: /*@__PURE__*/ protobufEs(MessageSchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "bf2a3fcceb4b473712db6446fc045381",
+  schema: Topics$$schema,
 };
 
 const Topics$defaults: TopicsDefinition["defaults"] = {
@@ -163,6 +173,8 @@ const Topics$defaults: TopicsDefinition["defaults"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -174,6 +186,8 @@ const Topics$unkeyed: TopicsDefinition["unkeyed"] = {
   request: /*@__PURE__*/ protobufEs(EmptySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "005886c459a3548524108335172521e2",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
 };
 
@@ -184,6 +198,8 @@ const Topics$unspecified: TopicsDefinition["unspecified"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -195,6 +211,8 @@ const Topics$dropOldest: TopicsDefinition["dropOldest"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 1, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -206,6 +224,8 @@ const Topics$dropNewest: TopicsDefinition["dropNewest"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 1048576, overflow: "dropNewest", blockTimeoutMs: 1000, history: 1048576 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -217,6 +237,8 @@ const Topics$block: TopicsDefinition["block"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 2501, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -228,6 +250,8 @@ const Topics$neverBlock: TopicsDefinition["neverBlock"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 0, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -239,6 +263,8 @@ const Topics$disconnect: TopicsDefinition["disconnect"] = {
   request: /*@__PURE__*/ protobufEs(KeySchema),
   response: /*@__PURE__*/ protobufEs(MessageSchema),
   idempotency: "unknown",
+  fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
+  schema: Topics$$schema,
   rules: { depth: 7, overflow: "disconnect", blockTimeoutMs: 1000, history: 0 },
   keyFields: ["firstOne", "side", "SHOUTEDNAME", "lastOne"],
 };
@@ -248,6 +274,7 @@ const Topics$disconnect: TopicsDefinition["disconnect"] = {
  */
 export const Topics: TopicsDefinition = {
   $typeName: "golden.topics.v1.Topics",
+  $schema: Topics$$schema,
   $methods: [Topics$call, Topics$tell, Topics$notOneWay, Topics$stream, Topics$defaults, Topics$unkeyed, Topics$unspecified, Topics$dropOldest, Topics$dropNewest, Topics$block, Topics$neverBlock, Topics$disconnect],
   call: Topics$call,
   tell: Topics$tell,
