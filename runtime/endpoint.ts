@@ -36,6 +36,7 @@ import type { Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import { TopicPublisher } from "./topic/publisher.js";
 import { publisherApi } from "./topic/publisher-api.js";
+import type { KeyIdentity } from "./topic/topic-key.js";
 import { TopicSubscription } from "./topic/subscription.js";
 import { fromTransportError } from "./transport-errors.js";
 import type { WireMetadata } from "./wire/metadata.js";
@@ -79,6 +80,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   readonly #events: Emitter<EndpointEvents>;
   readonly #services = new Services(() => void this.#listening.announce());
   readonly #publishers = new Set<TopicPublisher>();
+  /** The last numbers of the topics that were published, by their full names. */
+  readonly #numbers = new Map<string, Map<KeyIdentity, number>>();
   readonly #subscriptions = new Set<TopicSubscription>();
   readonly #connections = new Set<Connection>();
   readonly #byPeer = new WeakMap<Peer, Connection>();
@@ -226,7 +229,11 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   async publisher(topic: AnyTopic): Promise<never> {
     this.#checkOpen();
     checkTopic(topic);
+    const { fullName: name } = topic;
+    const numbers = this.#numbers.get(name) ?? new Map<KeyIdentity, number>();
+    this.#numbers.set(name, numbers);
     const publisher: TopicPublisher = new TopicPublisher(topic, {
+      numbers,
       host: this.host,
       limits: this.limits,
       drainTimeoutMs: this.#drainTimeoutMs,

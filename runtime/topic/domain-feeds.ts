@@ -14,15 +14,9 @@ export interface DomainFeedsOptions {
   channel(address: string): Channel;
 }
 
-/** A subscription's owner, as its feeds of a domain see it. */
-export interface DomainFeedOwner extends FeedOwner {
-  /** The filter, or another thing of ours, cannot be used with any publisher. */
-  onUnusable(error: IpcError): void;
-}
-
 /** The feeds of a subscription to all publishers of a topic in the domain, those that come later among them. */
 export class DomainFeeds {
-  readonly #owner: DomainFeedOwner;
+  readonly #owner: FeedOwner;
   readonly #options: DomainFeedsOptions;
   /** By the run of the publisher's endpoint. */
   readonly #feeds = new Map<string, Feed>();
@@ -33,7 +27,7 @@ export class DomainFeeds {
   #leave: (() => void) | undefined;
   #isOver = false;
 
-  constructor(owner: DomainFeedOwner, options: DomainFeedsOptions) {
+  constructor(owner: FeedOwner, options: DomainFeedsOptions) {
     this.#owner = owner;
     this.#options = options;
   }
@@ -71,9 +65,7 @@ export class DomainFeeds {
 
   onFeedOver(feed: Feed, error: IpcError | undefined): void {
     for (const [incarnation, known] of this.#feeds) if (known === feed) this.#feeds.delete(incarnation);
-    if (error?.code === "INVALID_ARGUMENT") {
-      this.#owner.onUnusable(error);
-    } else if (error !== undefined && !comesBack(error)) {
+    if (error !== undefined && !comesBack(error)) {
       this.#givenUp.add(feed.incarnation);
     } else {
       // It may publish the topic again meanwhile.

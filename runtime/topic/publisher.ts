@@ -25,6 +25,11 @@ export interface PublisherHome {
   readonly drainTimeoutMs: number;
   /** Where large publications are stored while nobody has subscribed. */
   readonly blocks?: BlockStore | undefined;
+  /**
+   * The last number of each key that was published on the topic before, by this run of the endpoint: numbers go on, so that
+   * a subscriber that comes back knows what it missed. Brought up to date when the publisher closes.
+   */
+  readonly numbers: Map<KeyIdentity, number>;
   /** Nobody can subscribe to it any more. */
   onClosed(fullName: string): void;
 }
@@ -65,7 +70,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     this.#waitingForSubscribers = new Waiters(home.host);
     this.#waitingForRoom = new Waiters(home.host);
     if (topic.kind === "unkeyedTopic")
-      this.#keys.set(0, newKey(0, undefined, new BytesPayload(new Uint8Array(0))));
+      this.#keys.set(0, newKey(0, undefined, new BytesPayload(new Uint8Array(0)), home.numbers.get(0)));
   }
 
   get rules(): TopicRules {
@@ -282,6 +287,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   async #close(): Promise<void> {
     const { fullName } = this.#topic;
     this.#home.onClosed(fullName);
+    for (const [identity, { seq }] of this.#keys) this.#home.numbers.set(identity, seq);
     // Nobody joins any more. Those who are about to get it hold it themselves.
     for (const { history } of this.#keys.values()) {
       for (const { payload } of history.splice(0)) payload.drop();
@@ -391,12 +397,12 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     // What was encoded is decoded again, so that the user may change the object, and equality is that of the wire.
     const whole = request.decode(encoded.bytes, encoded.start, encoded.end, false);
-    const state = newKey(this.#keys.size + 1, whole, encoded);
+    const state = newKey(this.#keys.size + 1, whole, encoded, this.#home.numbers.get(identity));
     this.#keys.set(identity, state);
     return state;
   }
 }
 
-function newKey(id: number, key: unknown, encoded: BytesPayload): KeyState {
-  return { id, key, encoded, seq: 0, history: [] };
+function newKey(id: number, key: unknown, encoded: BytesPayload, seq = 0): KeyState {
+  return { id, key, encoded, seq, history: [] };
 }

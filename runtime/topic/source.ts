@@ -38,6 +38,8 @@ export interface SourceOwner {
     isNew: boolean,
   ): void;
   onLost(count: number): void;
+  /** The filter cannot be sent to anybody. `onEnd` does not follow. */
+  onUnusable(error: IpcError): void;
   /** The last call, and exactly one. */
   onEnd(source: TopicSource, error: IpcError | undefined): void;
   /** Whether the reader has the publication now. */
@@ -103,7 +105,10 @@ export class TopicSource implements StreamReceiver {
       this.#stream = session.opener.openCall(open, payload, this);
     } catch (cause) {
       const text = `a filter of ${fullName} could not be encoded as ${request.typeName}`;
-      this.#end(cause instanceof IpcError ? cause : new IpcError("INVALID_ARGUMENT", text, { cause }));
+      this.#isEnded = true;
+      this.owner.onUnusable(
+        cause instanceof IpcError ? cause : new IpcError("INVALID_ARGUMENT", text, { cause }),
+      );
     }
   }
 

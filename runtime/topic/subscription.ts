@@ -268,7 +268,6 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
     this.#waiters.check();
   }
 
-  /** What none of the publishers can take is ours to answer for. */
   onUnusable(error: IpcError): void {
     this.#finish(error);
   }

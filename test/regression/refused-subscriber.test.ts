@@ -29,6 +29,7 @@ test("a refused subscriber stays refused", async () => {
     host: nodeHost(),
     limits: DEFAULT_LIMITS,
     drainTimeoutMs: 100,
+    numbers: new Map(),
     onClosed: () => undefined,
   });
   stream!.receiver = publisher.accept(undefined as never, stream!);

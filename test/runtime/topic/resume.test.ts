@@ -134,6 +134,25 @@ describe("a subscription that reconnects", () => {
     expect(subscription.lost).toBeGreaterThanOrEqual(3);
   });
 
+  it("goes on with a publisher that the same endpoint makes again, whose numbers go on", async () => {
+    const { endpoint, read, publish, publisher, subscription } = await stage(plainTopic);
+    publish("a", 3);
+    await until("they came", () => read.length === 3);
+    await publisher.close();
+    const again = await endpoint.publisher(plainTopic);
+    again.publish({ name: "a" }, {});
+    await again.ready({ subscribers: 1 });
+    for (let i = 0; i < 4; i++) again.publish({ name: "a" }, {});
+    await until("they came", () => read.length === 7);
+    expect(read.slice(3).map(({ seq, lost }) => [seq, lost])).toEqual([
+      [5, 1],
+      [6, 0],
+      [7, 0],
+      [8, 0],
+    ]);
+    expect(subscription.received + subscription.lost).toBe(8);
+  });
+
   it("begins anew with another run of the publisher", async () => {
     const { address, endpoint, read, publish, subscription, events } = await stage(plainTopic);
     publish("a", 3);
