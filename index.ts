@@ -16,6 +16,7 @@ import { closingRecord } from "./runtime/session/closing-record.js";
 import { fromTransportError } from "./runtime/transport-errors.js";
 import { fileLockBy } from "./transports/directory/index.js";
 import { memoryTransport } from "./transports/memory/index.js";
+import { makeFifosBy, mkfifoProgram, NO_MKFIFO, pipeTransport } from "./transports/pipe/index.js";
 import { shmTransport } from "./transports/shm/index.js";
 import { credentialsBy, unixTransport } from "./transports/unix/index.js";
 
@@ -41,8 +42,11 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const host = nodeHost();
   const loaded = loadBinding();
   if (loaded.binding === undefined) {
-    const missing = { shm: loaded.reason };
-    const transports = chosenTransports([unixTransport({ closingRecord })], missing);
+    const makeFifos = mkfifoProgram();
+    const unix = unixTransport({ closingRecord });
+    const pipe = makeFifos && pipeTransport({ closingRecord, makeFifos });
+    const missing = { shm: loaded.reason, ...(pipe === undefined ? { pipe: NO_MKFIFO } : {}) };
+    const transports = chosenTransports(pipe === undefined ? [unix] : [unix, pipe], missing);
     const names = directoryNames({ domain, implementation: host.implementation });
     return { host, transports: [...transports, memoryTransport()], missing, names, builtIn };
   }
@@ -50,8 +54,9 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
   const shm = shmTransport({ binding, waiting, closingRecord });
   const unix = unixTransport({ closingRecord, credentialsOf });
+  const pipe = pipeTransport({ closingRecord, makeFifos: makeFifosBy((path) => binding.mkfifo(path)) });
   const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
-  const transports = [...chosenTransports([shm, unix], {}), memoryTransport()];
+  const transports = [...chosenTransports([shm, unix, pipe], {}), memoryTransport()];
   const names = directoryNames({ domain, implementation: host.implementation, fileLock });
   return { host, transports, names, builtIn };
 }

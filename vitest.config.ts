@@ -8,13 +8,22 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
     projects: [
       { extends: true, test: { name: "all", include: ["test/**/*.test.ts"] } },
       {
-        // By name an endpoint is reached over shared memory where that is built; the socket has to stand it all too.
+        // By name an endpoint is reached over shared memory where that is built; the socket and the pipe have to stand it all too.
         extends: true,
         test: {
           name: "faults over unix",
           include: ["test/faults/**/*.test.ts"],
           exclude: ["test/faults/quiet.test.ts", "test/faults/domain.test.ts"],
           env: { PROTOIPC_TRANSPORTS: "unix" },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "faults over pipe",
+          include: ["test/faults/**/*.test.ts"],
+          exclude: ["test/faults/quiet.test.ts", "test/faults/domain.test.ts"],
+          env: { PROTOIPC_TRANSPORTS: "pipe" },
         },
       },
     ],

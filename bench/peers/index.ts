@@ -5,6 +5,7 @@ import type { Peer } from "./peer.js";
 const LOADERS: Readonly<Record<string, () => Promise<{ readonly peer: Peer }>>> = {
   "protoipc-shm": () => import("./protoipc-shm.js"),
   "protoipc-unix": () => import("./protoipc-unix.js"),
+  "protoipc-pipe": () => import("./protoipc-pipe.js"),
   net: () => import("./net.js"),
   "grpc-js": () => import("./grpc-js.js"),
   connect: () => import("./connect.js"),

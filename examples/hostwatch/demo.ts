@@ -8,7 +8,7 @@ import { type Child, firstLine, start, stopChild } from "./child.js";
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, ProgramError, run, wholeNumber } from "./command-line.js";
 import { type DemoResult, demoResult, problemsOf } from "./demo-result.js";
 
-const TRANSPORTS = ["auto", "unix"];
+const TRANSPORTS = ["auto", "shm", "unix", "pipe"];
 const STALL_RATE_HZ = 500;
 const STALL_AFTER_MS = 1000;
 const STALL_MS = 4000;
@@ -23,7 +23,7 @@ Starts a hostwatch daemon and a viewer as processes of their own, lets them talk
 while, stops both, and prints what came of it as a last line of JSON.
 
   --seconds N       for so long, 1 to 3600 (10)
-  --transport NAME  auto: the best that both have; or unix (auto)
+  --transport NAME  auto: the best that both have; or shm, unix, pipe (auto)
   --stall-viewer    publish ${STALL_RATE_HZ} times a second and stop the viewer for ${STALL_MS / 1000} seconds, so
                     that publications are lost, and reported; needs --seconds ${LEAST_STALL_SECONDS} or more
   --help            this text
@@ -52,7 +52,7 @@ await run(async (stop) => {
   if (!TRANSPORTS.includes(transport)) {
     throw new ProgramError(
       EXIT_USAGE,
-      `--transport is ${JSON.stringify(transport)}; it must be ${TRANSPORTS.join(" or ")}`,
+      `--transport is ${JSON.stringify(transport)}; it must be ${TRANSPORTS.join(", ").replace(/, (\w+)$/, " or $1")}`,
     );
   }
 

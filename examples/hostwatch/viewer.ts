@@ -47,6 +47,7 @@ await run(async (stop) => {
   await using endpoint = await open();
   endpoint.serve(Annotator, { annotate: (request) => ({ text: annotation(request) }) });
   const daemon = await endpoint.connect(values.from, { signal: stop });
+  process.stdout.write(`viewer: over ${daemon.link.transport}, as ${daemon.link.reason}\n`);
   const demo = values["report-to"] === undefined ? undefined : endpoint.client(Demo, values["report-to"]);
 
   const view = emptyView();

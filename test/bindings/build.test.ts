@@ -75,10 +75,13 @@ const OPEN = `
   const shell = await open();
   const { link } = await shell.connect("market");
   const dialled = await shell.connect("shm:market").then(({ link }) => link.transport, say);
+  const other = await open();
+  const pipe = await other.connect("pipe:market").then(({ link }) => link.transport, say);
+  await other.close();
   await shell.close();
   await market.close();
   const waiting = await open({ waiting: "often" }).then(() => "opened", (error) => error.message);
-  console.log(JSON.stringify({ shm, addresses, transport: link.transport, reason: link.reason, dialled, waiting }));
+  console.log(JSON.stringify({ shm, addresses, transport: link.transport, reason: link.reason, dialled, pipe, waiting }));
 `;
 
 describe.runIf(shmBinding() !== undefined)("the native part", () => {
@@ -128,19 +131,30 @@ describe.runIf(shmBinding() !== undefined)("the native part", () => {
     };
     expect(await use(root, OPEN, env)).toEqual({
       shm: missing,
-      addresses: ["unix:market"],
+      addresses: ["unix:market", "pipe:market"],
       transport: "unix",
-      reason: "unix is the only transport that both sides have",
+      reason: "unix is the best of unix, pipe",
       dialled: missing,
+      pipe: "pipe",
       waiting: 'waiting is "often"; it must be one of: adaptive, event, spin',
+    });
+    // Neither native code nor the program mkfifo.
+    expect(await use(root, OPEN, { ...env, PATH: "" })).toMatchObject({
+      addresses: ["unix:market"],
+      pipe: {
+        code: "UNIMPLEMENTED",
+        message:
+          "pipes need native code (run npx protoipc build) or the system's program mkfifo; there is neither",
+      },
     });
     await run([join(root, "cli/protoipc.mjs"), "build"]);
     expect(await use(root, OPEN, env)).toEqual({
       shm: "opened",
-      addresses: ["shm:market", "unix:market"],
+      addresses: ["shm:market", "unix:market", "pipe:market"],
       transport: "shm",
-      reason: "shm is the best of shm, unix",
+      reason: "shm is the best of shm, unix, pipe",
       dialled: "shm",
+      pipe: "pipe",
       waiting: 'waiting is "often"; it must be one of: adaptive, event, spin',
     });
   });

@@ -25,12 +25,13 @@ function resultOf({ stdout }: Run): DemoResult {
 }
 
 describe("the demo", () => {
-  it("loses nothing, and makes every kind of call; two can run side by side", {
+  it("loses nothing, and makes every kind of call; three can run side by side", {
     timeout: 40_000,
   }, async () => {
     const runs = await Promise.all([
       runProgram("demo", "--seconds", "3"),
       runProgram("demo", "--seconds", "3", "--transport", "unix"),
+      runProgram("demo", "--seconds", "3", "--transport", "pipe"),
     ]);
     for (const run of runs) {
       expect(run).toMatchObject({ code: 0, stderr: "" });
@@ -45,7 +46,10 @@ describe("the demo", () => {
       expect(result.unaryP99Us).toBeGreaterThanOrEqual(result.unaryP50Us);
       expect(run.stdout).toMatch(/^cpu \d+ % of \d+ cores \| memory /m);
     }
+    expect(runs[0]!.stdout).toMatch(/^viewer: over \w+, as \w+ is the best of .*unix, pipe$/m);
     expect(resultOf(runs[1]!).transport).toBe("unix");
+    expect(runs[2]!.stdout).toContain("viewer: over pipe, as the address names it\n");
+    expect(resultOf(runs[2]!).transport).toBe("pipe");
   });
 
   it("accounts for every publication that a stopped viewer loses", { timeout: 60_000 }, async () => {
@@ -68,7 +72,7 @@ describe("the demo", () => {
   it("refuses wrong arguments", async () => {
     const wrong = await runProgram("demo", "--transport", "pigeon");
     expect(wrong).toMatchObject({ code: 2, stdout: "" });
-    expect(wrong.stderr).toContain('--transport is "pigeon"; it must be auto or unix\n');
+    expect(wrong.stderr).toContain('--transport is "pigeon"; it must be auto, shm, unix or pipe\n');
     const short = await runProgram("demo", "--stall-viewer", "--seconds", "5");
     expect(short.stderr).toContain('--seconds is "5"; it must be a whole number from 6 to 3600\n');
   });

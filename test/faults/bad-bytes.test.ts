@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Echo, type EchoClient } from "../../gen/test/v1/echo_protoipc.js";
@@ -34,7 +34,7 @@ const say = (streamId: number, text = "hello"): Buffer =>
   );
 
 /** One byte after the other, until the other side has had enough. */
-async function dribble(socket: Socket, bytes: Buffer): Promise<void> {
+async function dribble(socket: Duplex, bytes: Buffer): Promise<void> {
   let ended = false;
   socket.once("end", () => {
     ended = true;
@@ -50,7 +50,7 @@ const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\
 
 interface Case {
   readonly what: string;
-  readonly send: (socket: Socket) => void | Promise<void>;
+  readonly send: (socket: Duplex) => void | Promise<void>;
   /** What the one error says. */
   readonly says: RegExp;
   readonly code?: string;

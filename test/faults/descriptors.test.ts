@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import { openFiles, openHere, rawSocket, repeat, settledFiles, start, until } from "./stage.js";
@@ -35,7 +35,7 @@ describe("the descriptors of a server", () => {
     const client = (await openHere()).client(Echo, "server");
     await client.say({ text: "before" });
     const before = await openFiles(server.pid);
-    const crowd: Socket[] = [];
+    const crowd: Duplex[] = [];
     for (let i = 0; i < 2 * MAX_OPEN_FILES; i++) crowd.push(await rawSocket("server"));
     for (const socket of crowd) socket.resume().once("end", () => socket.destroy());
     await until(

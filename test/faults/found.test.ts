@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import type { EndpointChange, FoundEndpoint } from "../../index.js";
 import { failureOf } from "../harness/failure.js";
-import { endpointPath, openFiles, openHere, start, until } from "./stage.js";
+import { endpointPath, openFiles, openHere, start, until, RAW_TRANSPORT } from "./stage.js";
 
 const SERVICE = "test.v1.Echo";
 const TOPIC = "test.v1.Echo/Keyed";
@@ -31,7 +31,7 @@ describe("endpoints of other processes", () => {
     for (const { address, services, topics, transports, implementation, startTime } of found) {
       expect(services.map(({ name }) => name)).toEqual([SERVICE]);
       expect(topics.map(({ name }) => name)).toEqual([TOPIC]);
-      expect(transports).toContain("unix");
+      expect(transports).toContain(RAW_TRANSPORT);
       expect(implementation).toMatch(/^typescript\//);
       expect(startTime).toMatch(/^\d+$/);
       const reply = await endpoint.client(Echo, address).say({ text: "who" });

@@ -1,8 +1,8 @@
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
-import { openHere, rawSocket, start, until } from "./stage.js";
+import { openHere, RAW_TRANSPORT, rawSocket, start, until } from "./stage.js";
 
 interface Report {
   readonly rejected: { code: string; message: string }[];
@@ -17,7 +17,7 @@ describe("more silent connections than maxHandshakes", () => {
     const server = await start("fault-server", [{ name: "server", limits }]);
     const client = (await openHere()).client(Echo, "server");
     await client.say({ text: "before" });
-    const silent: Socket[] = [];
+    const silent: Duplex[] = [];
     for (let i = 0; i < MAX_HANDSHAKES; i++) silent.push(await rawSocket("server"));
     const ended = Promise.all(silent.map((socket) => once(socket.resume(), "end")));
 
@@ -27,8 +27,8 @@ describe("more silent connections than maxHandshakes", () => {
       message: expect.stringContaining("8 links that are not introduced yet"),
     };
     // The same way in: another one has a queue of its own, and may be served before.
-    await expect(late.connect("unix:server")).rejects.toMatchObject(refusal);
-    await expect(late.client(Echo, "unix:server").say({ text: "late" })).rejects.toMatchObject({
+    await expect(late.connect(`${RAW_TRANSPORT}:server`)).rejects.toMatchObject(refusal);
+    await expect(late.client(Echo, `${RAW_TRANSPORT}:server`).say({ text: "late" })).rejects.toMatchObject({
       ...refusal,
       maybeExecuted: false,
     });
@@ -47,10 +47,12 @@ describe("more silent connections than maxHandshakes", () => {
     const limits = { maxHandshakes: MAX_HANDSHAKES };
     await start("fault-server", [{ name: "server", limits }]);
     for (let round = 0; round < 3; round++) {
-      const silent: Socket[] = [];
+      const silent: Duplex[] = [];
       for (let i = 0; i < MAX_HANDSHAKES; i++) silent.push(await rawSocket("server"));
       const late = await openHere();
-      await expect(late.connect("unix:server")).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+      await expect(late.connect(`${RAW_TRANSPORT}:server`)).rejects.toMatchObject({
+        code: "RESOURCE_EXHAUSTED",
+      });
       for (const socket of silent) socket.destroy();
       await until(
         () =>

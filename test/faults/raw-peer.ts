@@ -1,7 +1,7 @@
 // A peer made of bytes: what it sends is written by the frame code alone, without a session.
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   decodeFrame,
   DEFAULT_WIRE_LIMITS,
@@ -40,7 +40,7 @@ export function introduction(limits: Partial<WireLimits> = {}): Buffer {
 }
 
 /** Every frame that comes until the socket ends; `undefined` where what came is no preamble with frames. */
-export async function framesUntilEnd(socket: Socket): Promise<Frame[] | undefined> {
+export async function framesUntilEnd(socket: Duplex): Promise<Frame[] | undefined> {
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
   if (!socket.readableEnded) await once(socket, "end");

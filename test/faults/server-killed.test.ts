@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import { IpcError } from "../../index.js";
 import { HANG } from "../programs/fault-handlers.js";
-import { endpointPath, openHere, start, until } from "./stage.js";
+import { endpointPath, openHere, start, until, RAW_TRANSPORT } from "./stage.js";
 
 interface Report {
   readonly tally: { readonly running: number };
@@ -109,7 +109,7 @@ describe("a server that is killed", () => {
     const left = (await readdir(endpointPath("server"))).sort();
     const entry = await readFile(join(endpointPath("server"), "entry"), "utf8");
     const { transports } = JSON.parse(entry) as { readonly transports: readonly string[] };
-    expect(transports).toContain("unix");
+    expect(transports).toContain(RAW_TRANSPORT);
     expect(left).toEqual(["entry", "secret", ...transports].sort());
   });
 });

@@ -3,14 +3,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createConnection, type Socket } from "node:net";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach } from "vitest";
 import { type Endpoint, type OpenOptions, open } from "../../index.js";
+import { rawPipe } from "./raw-pipe.js";
 
 /** A program of test/programs in a process of its own. */
 export interface Child {
@@ -25,7 +27,7 @@ export interface Child {
 let directory = "";
 let children: ChildProcess[] = [];
 let endpoints: Endpoint[] = [];
-let sockets: Socket[] = [];
+let sockets: Duplex[] = [];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "pf-"));
@@ -97,8 +99,16 @@ export function endpointPath(name: string): string {
   return join(directory, "default", name);
 }
 
-/** Connects to an endpoint's socket without speaking the protocol; closed after the test. */
-export async function rawSocket(name: string): Promise<Socket> {
+/** What raw bytes go over: the pipe where the processes of the test have nothing else, else the socket. */
+export const RAW_TRANSPORT: "pipe" | "unix" = process.env["PROTOIPC_TRANSPORTS"] === "pipe" ? "pipe" : "unix";
+
+/** Connects to an endpoint without speaking the protocol; closed after the test. */
+export async function rawSocket(name: string): Promise<Duplex> {
+  if (RAW_TRANSPORT === "pipe") {
+    const pipe = rawPipe(join(endpointPath(name), "pipe"));
+    sockets.push(pipe);
+    return pipe;
+  }
   const socket = createConnection({ path: join(endpointPath(name), "unix"), allowHalfOpen: true });
   sockets.push(socket);
   socket.on("error", () => {});

@@ -7,7 +7,7 @@ import { type BlockingCalls, type Endpoint, type OpenOptions, open, type Peer } 
 import { echoHandlers } from "./echo-handlers.js";
 
 /** The transports that every test of sessions runs on. */
-export type TransportName = "memory" | "unix" | "shm";
+export type TransportName = "memory" | "unix" | "shm" | "pipe";
 
 export interface PairOptions {
   readonly handlers?: Partial<EchoHandlers> | undefined;
@@ -45,7 +45,10 @@ export interface World {
 }
 
 /** Made once per test file, outside of its tests. */
-export function makeWorld(transport: TransportName, canBorrow: boolean = transport !== "unix"): World {
+export function makeWorld(
+  transport: TransportName,
+  canBorrow: boolean = transport === "memory" || transport === "shm",
+): World {
   const opened: Endpoint[] = [];
   let names = 0;
   let folder = "";

@@ -1,7 +1,7 @@
 import type { Transport } from "../transport.js";
 import { type FifoOptions, fifoTransport } from "./fifo.js";
 
-export { type MakeFifos, makeFifosBy, mkfifoProgram } from "./make-fifos.js";
+export { type MakeFifos, makeFifosBy, mkfifoProgram, NO_MKFIFO } from "./make-fifos.js";
 
 export type PipeOptions = FifoOptions;
 

@@ -35,6 +35,7 @@ export function mkfifoProgram(environment: NodeJS.ProcessEnv = process.env): Mak
 
 const PROGRAM_TIMEOUT_MS = 5_000;
 
+/** Why there are no pipes, where nothing makes FIFOs. */
 export const NO_MKFIFO =
   "pipes need native code (run npx protoipc build) or the system's program mkfifo; there is neither";
 

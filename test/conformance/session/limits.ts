@@ -3,6 +3,7 @@ import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import { Topics } from "../../../gen/test/v1/keys_protoipc.js";
 import { DEFAULT_LIMITS, IpcError } from "../../../index.js";
 import { memoryTransport } from "../../../transports/memory/index.js";
+import { pipeTransport } from "../../../transports/pipe/index.js";
 import { shmTransport } from "../../../transports/shm/index.js";
 import type { Link, LinkEnd } from "../../../transports/transport.js";
 import { unixTransport } from "../../../transports/unix/index.js";
@@ -12,7 +13,7 @@ import { gate } from "../../harness/gate.js";
 import { settled, until } from "../../harness/until.js";
 import type { World } from "../../harness/world.js";
 
-const TRANSPORTS = { memory: memoryTransport, unix: unixTransport, shm: shmTransport };
+const TRANSPORTS = { memory: memoryTransport, unix: unixTransport, shm: shmTransport, pipe: pipeTransport };
 
 /** A link whose end here says nothing, not even who it is. */
 async function dialSilently(
