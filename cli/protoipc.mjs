@@ -1,28 +1,18 @@
 #!/usr/bin/env node
-/** The command line. Plain JavaScript, and each command loaded when it is asked for: `build` works before all else. */
-import { readFileSync } from "node:fs";
-
-const HELP = `Usage: protoipc <command>
-
-  build [--prebuild]   compile the native part, which shared memory needs, with the C compiler of this machine
-  --version            the version of this package
-  --help               this text
-`;
-
-const COMMANDS = {
-  build: async (args) => (await import("../bindings/node/build.mjs")).main(args),
-};
+/** The command line. Plain JavaScript: `build` works before all else, and before anything is compiled. */
+import { existsSync, readFileSync } from "node:fs";
 
 const [command, ...args] = process.argv.slice(2);
-if (command === "--version") {
+const main = new URL("../dist/cli/main.js", import.meta.url);
+
+if (command === "build") {
+  process.exitCode = await (await import("../bindings/node/build.mjs")).main(args);
+} else if (command === "--version") {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   console.log(version);
-} else if (command === "--help" || command === undefined) {
-  console.log(HELP);
-  process.exitCode = command === undefined ? 2 : 0;
-} else if (Object.hasOwn(COMMANDS, command)) {
-  process.exitCode = await COMMANDS[command](args);
+} else if (existsSync(main)) {
+  await (await import(main.href)).main(process.argv.slice(2));
 } else {
-  console.error(`protoipc has no command ${JSON.stringify(command)}; see: protoipc --help`);
+  console.error("protoipc is not compiled here: run npm run build");
   process.exitCode = 2;
 }

@@ -1,0 +1,74 @@
+import { createInterface } from "node:readline";
+import { type Message, toJson } from "@bufbuild/protobuf";
+import { type AnyMethod, type Endpoint, Metadata } from "../index.js";
+import { builtInItems, describeAll, type Found, findItem, itemsOf } from "./catalog.js";
+import { type CommonOptions, withEndpoint } from "./endpoint.js";
+import { readMessage } from "./json-input.js";
+import { CliError, EXIT_USAGE, printJson, printMessage } from "./output.js";
+
+interface CallOptions extends CommonOptions {
+  readonly to?: string;
+  readonly header: readonly string[];
+}
+
+type Method = (request: unknown, options: object) => unknown;
+
+/** Calls a method, with the schema that its endpoint has. */
+export async function call(name: string, json: readonly string[], options: CallOptions): Promise<void> {
+  await withEndpoint(options, async (endpoint) => {
+    const { described } = await describeAll(endpoint, options.to, options.timeout);
+    const found = findItem([...itemsOf(described), ...builtInItems()], name, "method");
+    const method = found.method as AnyMethod;
+    const desc = found.service.desc.method[method.localName]!;
+    const settings = { metadata: metadataOf(options.header), timeoutMs: options.timeout };
+    const run = callerOf(endpoint, found)[method.localName] as Method;
+    const print = (message: unknown): void => {
+      const value = toJson(desc.output, message as Message, { registry: found.registry });
+      if (options.json === true) printJson(value);
+      else printMessage(value);
+    };
+    const isMany = method.kind === "clientStreaming" || method.kind === "bidiStreaming";
+    if (!isMany && json.length > 1) {
+      throw new CliError(`${method.fullName} takes one request, and ${json.length} are given`, EXIT_USAGE);
+    }
+    const one = (text: string, index: number): Message =>
+      readMessage(desc.input, text, found.registry, isMany ? `request ${index + 1}` : "the request");
+    const request = isMany ? (json.length > 0 ? json.map(one) : linesOf(one)) : one(json[0] ?? "{}", 0);
+    switch (method.kind) {
+      case "oneWay":
+        await run(request, settings);
+        return;
+      case "unary":
+      case "clientStreaming":
+        print(await run(request, settings));
+        return;
+      case "serverStreaming":
+      case "bidiStreaming": {
+        // A stream may go on for as long as it likes.
+        const { timeoutMs: _, ...unbounded } = settings;
+        for await (const message of run(request, unbounded) as AsyncIterable<unknown>) print(message);
+      }
+    }
+  });
+}
+
+function callerOf(endpoint: Endpoint, { service, described }: Found): Record<string, unknown> {
+  return endpoint.client(service, described?.address) as Record<string, unknown>;
+}
+
+async function* linesOf(read: (text: string, index: number) => Message): AsyncGenerator<Message> {
+  let index = 0;
+  for await (const line of createInterface({ input: process.stdin }))
+    if (line.trim() !== "") yield read(line, index++);
+}
+
+function metadataOf(headers: readonly string[]): Metadata {
+  const metadata = new Metadata();
+  for (const header of headers) {
+    const colon = header.indexOf(":");
+    if (colon < 1) throw new CliError(`-H ${JSON.stringify(header)} is no key:value`, EXIT_USAGE);
+    const [key, text] = [header.slice(0, colon).trim(), header.slice(colon + 1).trim()];
+    metadata.append(key, key.endsWith("-bin") ? new Uint8Array(Buffer.from(text, "base64")) : text);
+  }
+  return metadata;
+}

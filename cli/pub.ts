@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KeyedPublisher, UnkeyedPublisher } from "../index.js";
+import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
+import { type CommonOptions, withEndpoint } from "./endpoint.js";
+import { readMessage } from "./json-input.js";
+import { CliError, EXIT_USAGE, printJson, printLine } from "./output.js";
+
+interface PubOptions extends CommonOptions {
+  readonly subscribers: number;
+  readonly count: number;
+  readonly interval: number;
+}
+
+/** Publishes on a topic, with the schema of whoever has it, when there are subscribers. */
+export async function publish(
+  name: string,
+  first: string | undefined,
+  second: string | undefined,
+  options: PubOptions,
+): Promise<void> {
+  const publishing = { discoverable: true, drainTimeoutMs: options.timeout };
+  await withEndpoint(
+    options,
+    async (endpoint) => {
+      const { described } = await describeAll(endpoint, undefined, options.timeout);
+      const { method, service, registry } = findItem(
+        [...itemsOf(described), ...builtInItems()],
+        name,
+        "topic",
+      );
+      const desc = service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
+      const isKeyed = method.kind === "topic";
+      const [keyText, messageText] = isKeyed ? [first, second] : [undefined, first];
+      if (messageText === undefined || (!isKeyed && second !== undefined)) {
+        const takes = isKeyed ? "a key and a message" : "a message, and no key";
+        throw new CliError(`${method.fullName} takes ${takes}, as JSON`, EXIT_USAGE);
+      }
+      const message = readMessage(desc.output, messageText, registry, "the message");
+      const key = keyText === undefined ? undefined : readMessage(desc.input, keyText, registry, "the key");
+      const publisher = (await endpoint.publisher(method as never)) as KeyedPublisher<unknown, unknown> &
+        UnkeyedPublisher<unknown>;
+      await publisher.ready({ subscribers: options.subscribers, timeoutMs: options.timeout });
+      for (let i = 0; i < options.count; i++) {
+        if (i > 0 && options.interval > 0) await sleep(options.interval);
+        const result =
+          key === undefined
+            ? await publisher.publishWhenReady(message)
+            : await publisher.publishWhenReady(key, message);
+        if (options.json === true) printJson(result);
+        else if (options.count === 1)
+          printLine(`published to ${result.matched} of ${publisher.subscribers} subscribers`);
+      }
+      if (options.json !== true && options.count > 1) printLine(`published ${options.count} messages`);
+      await publisher.close();
+    },
+    publishing,
+  );
+}

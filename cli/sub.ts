@@ -1,0 +1,62 @@
+import { type Message, toJson } from "@bufbuild/protobuf";
+import type { AnyTopic, Endpoint, Publication, Subscription } from "../index.js";
+import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
+import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
+import { readMessage } from "./json-input.js";
+import { plain, printJson, printLine } from "./output.js";
+
+interface SubOptions extends CommonOptions {
+  readonly to?: string;
+  readonly count?: number;
+}
+
+/** Prints what is published on a topic, from whomever, until it is interrupted or so many have come. */
+export async function subscribe(name: string, filter: string, options: SubOptions): Promise<void> {
+  await withEndpoint(options, async (endpoint) => {
+    const { described } = await describeAll(endpoint, options.to, options.timeout);
+    const found = findItem([...itemsOf(described), ...builtInItems()], name, "topic");
+    const { method, registry } = found;
+    const desc = found.service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
+    const key = readMessage(desc.input, filter, registry, "the filter");
+    const stop = new AbortController();
+    const onSignal = (): void => stop.abort();
+    process.once("SIGINT", onSignal);
+    process.once("SIGTERM", onSignal);
+    let count = 0;
+    try {
+      for await (const publication of begin(endpoint, method as AnyTopic, key, options.to, stop.signal)) {
+        const { seq, lost, publisher } = publication;
+        const message = toJson(desc.output, publication.message as Message, { registry });
+        const keyJson =
+          publication.key === undefined
+            ? undefined
+            : toJson(desc.input, publication.key as Message, { registry });
+        const { name: own, pid, incarnation } = publisher;
+        if (options.json === true) {
+          printJson({ key: keyJson, message, seq, lost, publisher: { name: own, pid, incarnation } });
+        } else {
+          const from = nameOf({ name: own, address: `process ${pid}` });
+          const gap = lost === 0 ? "" : `, ${lost} lost before it`;
+          const keyText = keyJson === undefined ? "" : `${JSON.stringify(keyJson)} `;
+          printLine(plain(`${keyText}${JSON.stringify(message)}  (number ${seq} of ${from}${gap})`));
+        }
+        if (++count === options.count) break;
+      }
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    }
+  });
+}
+
+function begin(
+  endpoint: Endpoint,
+  topic: AnyTopic,
+  key: Message,
+  from: string | undefined,
+  signal: AbortSignal,
+): AsyncIterable<Publication<unknown, unknown>> {
+  const options = { from, signal };
+  const subscription: unknown =
+    topic.kind === "topic" ? endpoint.subscribe(topic, key, options) : endpoint.subscribe(topic, options);
+  return subscription as Subscription<unknown, unknown>;
+}

@@ -1,0 +1,333 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nearest } from "../../cli/nearest.js";
+import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
+import { open } from "../../index.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const cli = join(root, "cli/protoipc.mjs");
+
+let directory = "";
+let daemon: ChildProcess;
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+function run(args: readonly string[], { input = "", env = {} } = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const environment = { ...process.env, PROTOIPC_DIR: directory, ...env };
+    const child = execFile(process.execPath, [cli, ...args], { env: environment }, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, error: err });
+    });
+    child.stdin!.end(input);
+  });
+}
+
+async function json<T>(args: readonly string[], options = {}): Promise<T> {
+  const { code, out, error } = await run([...args, "--json"], options);
+  expect(error).toBe("");
+  expect(code).toBe(0);
+  return JSON.parse(out) as T;
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "protoipc-cli-"));
+  process.env["PROTOIPC_DIR"] = directory;
+  const program = join(root, "dist/examples/hostwatch/daemon.js");
+  daemon = spawn(process.execPath, [program, "--name", "hostwatch"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(createInterface({ input: daemon.stdout! }), "line");
+});
+
+afterAll(async () => {
+  const exited = once(daemon, "exit");
+  daemon.kill("SIGTERM");
+  await exited;
+  await rm(directory, { recursive: true });
+});
+
+describe("protoipc ls and describe", () => {
+  it("show who is there, over what, and what it has", async () => {
+    const { out } = await run(["ls"]);
+    expect(out).toMatch(/hostwatch +\d+ +alive +(shm, )?unix/);
+    expect(out).toContain("hostwatch.v1.Hostwatch/Cores (0 subscribed)");
+    interface Listed {
+      readonly domain: string;
+      readonly endpoints: {
+        readonly name: string;
+        readonly pid: number;
+        readonly state: string;
+        readonly services: object[];
+      }[];
+    }
+    const { domain, endpoints } = await json<Listed>(["ls"]);
+    expect(domain).toBe("default");
+    expect(endpoints).toMatchObject([{ name: "hostwatch", pid: daemon.pid, state: "alive" }]);
+    expect((await run(["ls", "--domain", "other"])).out).toContain("nobody is there: domain other");
+  });
+
+  it("render methods, topics and messages as in a .proto", async () => {
+    const { out } = await run(["describe"]);
+    expect(out).toContain("service hostwatch.v1.Hostwatch  // at hostwatch");
+    expect(out).toContain(
+      "rpc Cores(hostwatch.v1.CoreKey) returns (stream hostwatch.v1.CoreSample);  // topic: depth",
+    );
+    expect(out).toContain("rpc Label(stream hostwatch.v1.LabelRequest) returns (hostwatch.v1.LabelSummary);");
+    const one = await run(["describe", "hostwatch/list"]);
+    expect(one.out).toContain("message hostwatch.v1.ListRequest {\n  hostwatch.v1.ProcessFilter filter = 1;");
+    expect(one.out).not.toContain("Cores");
+    const wrong = await run(["describe", "hostwach"]);
+    expect(wrong).toMatchObject({ code: 1 });
+    expect(wrong.error).toContain("did you mean: hostwatch");
+    const { endpoints } = await json<{ endpoints: { descriptors: { file: { name: string }[] } }[] }>([
+      "describe",
+    ]);
+    expect(endpoints[0]!.descriptors.file.map(({ name }) => name)).toContain("hostwatch/v1/hostwatch.proto");
+  });
+});
+
+describe("protoipc call", () => {
+  it("makes calls of every kind, without a schema file", async () => {
+    const reply = await json<{ processes: object[]; total: number }>([
+      "call",
+      "Hostwatch/List",
+      '{"limit": 1}',
+    ]);
+    expect(reply.processes).toHaveLength(1);
+    expect(reply.total).toBeGreaterThan(1);
+    const label = (pid: number | undefined, text: string): string => JSON.stringify({ pid, text });
+    const labels = [label(daemon.pid, "the daemon"), label(process.pid, "the test")];
+    const summary = await json<object>(["call", "Label", ...labels]);
+    // The same from the input, a line each.
+    expect(await json<object>(["call", "Label"], { input: `${labels.join("\n")}\n` })).toEqual(summary);
+    const query = await run(["call", "Hostwatch/Query", '{"filter": {"label": "the daemon"}}', "--json"]);
+    expect(query).toMatchObject({ code: 0, error: "" });
+    expect(
+      query.out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as object),
+    ).not.toHaveLength(0);
+    expect(await run(["call", "Log", '{"text": "from the command line"}'])).toMatchObject({
+      code: 0,
+      out: "",
+    });
+  });
+
+  it("names a field that is wrong, and the right one", async () => {
+    const { code, error } = await run(["call", "List", '{"limt": 2}']);
+    expect(code).toBe(2);
+    expect(error).toBe('the request: hostwatch.v1.ListRequest has no field "limt"\n  did you mean: limit\n');
+    const nested = await run(["call", "List", '{"filter": {"nameContain": "x"}}']);
+    expect(nested.error).toContain(
+      'the request.filter: hostwatch.v1.ProcessFilter has no field "nameContain"\n  did you mean: nameContains',
+    );
+    const value = await run(["call", "List", '{"sortBy": "SORT_BY_CPUS"}']);
+    expect(value.error).toContain(
+      'SORT_BY_CPUS", which is no value of hostwatch.v1.SortBy\n  did you mean: SORT_BY_CPU',
+    );
+    expect((await run(["call", "List", "{limit: 2}"])).error).toContain("the request is no JSON");
+    expect((await run(["call", "List", '{"limit": "many"}'])).error).toContain("hostwatch.v1.ListRequest");
+    const asJson = JSON.parse((await run(["call", "List", '{"limt": 2}', "--json"])).out) as object;
+    expect(asJson).toMatchObject({ error: { code: "INVALID_ARGUMENT", suggestions: ["limit"] } });
+  });
+
+  it("names what is not there, and what may be meant", async () => {
+    const wrong = await run(["call", "Hostwatch/Lst"]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.error).toContain("did you mean: hostwatch.v1.Hostwatch/List");
+    expect((await run(["call", "Cores"])).error).toContain(
+      "is a topic: protoipc sub hostwatch.v1.Hostwatch/Cores",
+    );
+    expect((await run(["sub", "List"])).error).toContain(
+      "is a method: protoipc call hostwatch.v1.Hostwatch/List",
+    );
+    const nobody = await run(["call", "List", "--to", "nobody"]);
+    expect(nobody).toMatchObject({ code: 1 });
+    expect(nobody.error).toContain("UNAVAILABLE: no endpoint nobody");
+    expect((await run(["cal"])).error).toContain("Did you mean call?");
+    expect((await run(["ping"])).code).toBe(2);
+  });
+
+  it("tells what a call has failed with", async () => {
+    const failed = await run(["call", "Hostwatch/Watch", '{"pid": 4194305}']);
+    expect(failed.code).toBe(1);
+    expect(failed.error).toContain("NOT_FOUND");
+    const { out, code } = await run(["call", "Hostwatch/Watch", '{"pid": 4194305}', "--json"]);
+    expect([code, (JSON.parse(out) as { error: { code: string } }).error.code]).toEqual([1, "NOT_FOUND"]);
+  });
+});
+
+describe("protoipc sub and pub", () => {
+  it("print what is published, and publish what is printed", async () => {
+    const { code, out } = await run(["sub", "Cores", '{"core": 0}', "--count", "3", "--json"]);
+    expect(code).toBe(0);
+    const came = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { key: object; seq: number; publisher: object });
+    expect(came).toHaveLength(3);
+    expect(came[0]).toMatchObject({ key: { core: 0 }, publisher: { name: "hostwatch", pid: daemon.pid } });
+    expect(came[2]!.seq).toBe(came[0]!.seq + 2);
+    expect((await run(["sub", "Memory", "--count", "1"])).out).toMatch(
+      /"totalBytes":"\d+".*\(number \d+ of hostwatch\)/,
+    );
+    expect((await run(["sub", "Cores", '{"cpu": 0}'])).error).toContain("did you mean: core");
+
+    const subscriber = run(["sub", "Hostwatch/Load", "--count", "1", "--json", "--to", "hostwatch"]);
+    expect((await subscriber).code).toBe(0);
+    // With the daemon's schema, to a subscriber that has found both.
+    const endpoint = await open();
+    try {
+      const strings = endpoint.subscribe(Simple.strings, {});
+      const published = run(["pub", "Simple/Strings", '{"name": "status"}', '"ready"']);
+      for await (const { key, message } of strings) {
+        expect([key.name, message.value]).toEqual(["status", "ready"]);
+        break;
+      }
+      expect(await published).toMatchObject({ code: 0, out: "published to 1 of 1 subscribers\n" });
+    } finally {
+      await endpoint.close();
+    }
+    const lonely = await run(["pub", "Strings", '{"name": "status"}', '"ready"', "--timeout", "50"]);
+    expect(lonely.code).toBe(1);
+    expect(lonely.error).toContain("DEADLINE_EXCEEDED");
+    expect((await run(["pub", "Simple/Bools", "true"])).error).toContain("takes a key and a message");
+  });
+
+  it("carry publications from one command to another", async () => {
+    const subscriber = run([
+      "sub",
+      "hostwatch.v1.Hostwatch/Disks",
+      '{"device": "a-disk-of-the-test"}',
+      "--count",
+      "2",
+      "--json",
+    ]);
+    const publisher = run([
+      "pub",
+      "Hostwatch/Disks",
+      '{"device": "a-disk-of-the-test"}',
+      '{"readBytes": "7"}',
+      "--count",
+      "2",
+      "--timeout",
+      "10000",
+    ]);
+    expect(await publisher).toMatchObject({ code: 0, error: "" });
+    const came = (await subscriber).out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    expect(came).toHaveLength(2);
+    expect(came[0]).toMatchObject({ key: { device: "a-disk-of-the-test" }, seq: 1, publisher: { name: "" } });
+  });
+});
+
+describe("protoipc ping and doctor", () => {
+  it("time answers, and say over what", async () => {
+    const told = await json<{ minUs: number; medianUs: number; maxUs: number }>([
+      "ping",
+      "unix:hostwatch",
+      "-c",
+      "3",
+    ]);
+    expect(told).toMatchObject({ pid: daemon.pid, transport: "unix", count: 3 });
+    expect(told.minUs).toBeLessThanOrEqual(told.medianUs);
+    expect((await run(["ping", "hostwatch"])).out).toMatch(
+      /hostwatch, process \d+, typescript\/.*5 round trips/s,
+    );
+  });
+
+  it("find what is wrong, say what to do, and remove what is dead", async () => {
+    interface Findings {
+      readonly ok: boolean;
+      readonly findings: { readonly check: string; readonly state: string; readonly finding: string }[];
+    }
+    const { ok, findings } = await json<Findings>(["doctor"]);
+    expect(ok).toBe(true);
+    expect(findings.filter(({ check }) => check === "self test").length).toBeGreaterThan(1);
+    const killed = spawn(process.execPath, [join(root, "dist/test/programs/found-endpoint.js"), "killed"], {
+      env: { ...process.env, PROTOIPC_DIR: directory },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    await once(createInterface({ input: killed.stdout! }), "line");
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    await mkdir(join(directory, "default", "open"));
+    await chmod(join(directory, "default", "open"), 0o777);
+    expect((await run(["ls"])).out).toMatch(/killed +\d+ +dead/);
+    const { out } = await run(["doctor"]);
+    expect(out).toContain(`endpoint killed: left by process ${killed.pid}, which is dead`);
+    expect(out).toContain("endpoint open: the directory");
+    expect((await run(["doctor", "--fix"])).out).toContain("which is dead; removed");
+    expect(await readdir(join(directory, "default"))).not.toContain("killed");
+    await rm(join(directory, "default", "open"), { recursive: true });
+
+    const file = join(directory, "no-directory");
+    await writeFile(file, "");
+    const broken = await run(["doctor"], { env: { PROTOIPC_DIR: file } });
+    expect(broken.code).toBe(1);
+    expect(broken.out).toContain("set PROTOIPC_DIR to another directory");
+    await rm(file);
+  });
+});
+
+describe("protoipc completion", () => {
+  it("completes commands, options, names and addresses", async () => {
+    const complete = async (...words: string[]): Promise<string[]> =>
+      (await run(["complete", "--", ...words])).out.trim().split("\n");
+    expect(await complete("d")).toEqual(["describe", "doctor"]);
+    expect(await complete("sub", "--c")).toEqual(["--count"]);
+    expect(await complete("ping", "")).toEqual(["hostwatch"]);
+    expect(await complete("call", "hostwatch.v1.Hostwatch/L")).toEqual([
+      "hostwatch.v1.Hostwatch/Label",
+      "hostwatch.v1.Hostwatch/List",
+      "hostwatch.v1.Hostwatch/Log",
+    ]);
+    expect(await complete("call", "--to", "")).toEqual(["hostwatch"]);
+    expect(await complete("completion", "f")).toEqual(["fish"]);
+  });
+
+  it("works in bash", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "protoipc-cli-"));
+    try {
+      const bin = join(folder, "protoipc");
+      await writeFile(bin, `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`, { mode: 0o755 });
+      const script = [
+        'eval "$(protoipc completion bash)"',
+        "COMP_WORDS=(protoipc sub hostwatch.v1.Hostwatch/M); COMP_CWORD=2; _protoipc",
+        "printf '%s\\n' \"$COMPREPLY\"",
+      ].join("\n");
+      const env = { ...process.env, PATH: `${folder}:${process.env["PATH"]}`, PROTOIPC_DIR: directory };
+      const out = await new Promise<string>((resolve) => {
+        execFile("bash", ["-c", script], { env }, (_error, stdout) => resolve(stdout));
+      });
+      expect(out).toBe("hostwatch.v1.Hostwatch/Memory\n");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    for (const shell of ["zsh", "fish"])
+      expect((await run(["completion", shell])).out).toContain("protoipc complete");
+    expect((await run(["completion", "tcsh"])).code).toBe(2);
+  });
+});
+
+describe("what is meant", () => {
+  it("is what is near, with or without its package", () => {
+    const known = ["hostwatch.v1.Hostwatch/List", "hostwatch.v1.Hostwatch/Log", "market.v1.Market/Price"];
+    expect(nearest("Hostwatch/Lst", known)[0]).toBe("hostwatch.v1.Hostwatch/List");
+    expect(nearest("prise", known)).toEqual(["market.v1.Market/Price"]);
+    expect(nearest("something else", known)).toEqual([]);
+  });
+});
