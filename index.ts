@@ -37,10 +37,21 @@ export async function open(options: OpenOptions = {}): Promise<Endpoint> {
 
 const builtIn = [inspectService];
 
+const NOT_ON_WINDOWS = {
+  shm: "shared memory is not built for Windows",
+  unix: "Node has no Unix sockets on Windows",
+};
+
 /** What there is beside the runtime. Without native code there is no shared memory, and all else. */
 function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const host = nodeHost();
   const loaded = loadBinding();
+  if (process.platform === "win32") {
+    const missing = NOT_ON_WINDOWS;
+    const transports = chosenTransports([pipeTransport({ closingRecord })], missing);
+    const names = directoryNames({ domain, implementation: host.implementation });
+    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn };
+  }
   if (loaded.binding === undefined) {
     const makeFifos = mkfifoProgram();
     const unix = unixTransport({ closingRecord });

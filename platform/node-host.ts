@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Host } from "../runtime/host.js";
 import { VERSION } from "./version.js";
@@ -7,9 +8,18 @@ import { VERSION } from "./version.js";
 /** 24 days: what is longer, Node would run at once. */
 const MAX_DELAY_MS = 2_147_483_647;
 
+/**
+ * Windows shows no id of the machine's run. But its clock is one for all processes, and nothing that is compared leaves the
+ * machine or outlives its run: so the machine's name does.
+ */
+function windowsClockId(): string {
+  return `windows-${createHash("sha256").update(hostname()).digest("hex").slice(0, 32)}`;
+}
+
 /** The clock's identity, as Linux shows it; empty where it does not. */
 function readClock(): Host["clock"] {
   const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  if (process.platform === "win32") return { bootId: windowsClockId(), timeNamespace: 0, offsetMs };
   try {
     const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     return { bootId, timeNamespace: statSync("/proc/self/ns/time").ino, offsetMs };

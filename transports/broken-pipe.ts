@@ -35,5 +35,6 @@ export function stopWritingWhenBroken(stream: Writable, onBroken: () => void): v
 }
 
 function isBrokenPipe(error: NodeJS.ErrnoException | null | undefined): boolean {
-  return error?.code === "EPIPE" || error?.code === "ECONNRESET";
+  // The last one is Windows' word for a pipe whose other end is gone.
+  return error?.code === "EPIPE" || error?.code === "ECONNRESET" || error?.code === "EOF";
 }

@@ -211,7 +211,8 @@ export class StreamLink implements Link {
 }
 
 function endOf(error: NodeJS.ErrnoException): LinkEnd {
-  return error.code === "ECONNRESET" || error.code === "EPIPE"
+  // "EOF" is what a write into a pipe gets on Windows when the other end is gone.
+  return error.code === "ECONNRESET" || error.code === "EPIPE" || error.code === "EOF"
     ? { kind: "peer" }
     : { kind: "io", cause: error };
 }

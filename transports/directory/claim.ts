@@ -7,6 +7,7 @@ import { type Entry, entryPath, readEntry, writeEntry } from "./entry.js";
 import { type FileLock, lockDirectory, type Unlock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
 import { removeFile } from "./own-file.js";
+import { watchOwner } from "./presence.js";
 import { removeOwned, removeTemporaryFiles } from "./remove.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
 import { isRunning, processStart } from "./process-start.js";
@@ -60,7 +61,7 @@ export async function claimName(options: ClaimOptions): Promise<Claim> {
   for (;;) {
     const unlock = await tryToLock(options, directory);
     if (unlock !== undefined) return take(options, directory, unlock);
-    const pid = await livingOwner(directory);
+    const pid = await livingOwner(directory, name);
     if (pid !== undefined)
       throw inUse(options, directory, `process ${pid}${pid === process.pid ? " (this one)" : ""}`);
     if (performance.now() > giveUpAt) throw inUse(options, directory, "a process that does not say its pid");
@@ -121,10 +122,21 @@ async function take(options: ClaimOptions, directory: string, unlock: Unlock): P
 }
 
 /** The pid in the entry, if that process lives: an entry may be left from an owner that died. */
-async function livingOwner(directory: string): Promise<number | undefined> {
+async function livingOwner(directory: string, name: string): Promise<number | undefined> {
+  if (process.platform === "win32" && !(await isOwned(directory, name))) return undefined;
   const entry = await readEntry(directory);
   if (entry === undefined) return undefined;
   return (await isRunning(entry)) ? entry.pid : undefined;
+}
+
+/**
+ * Whether an owner says that it is there. Windows tells nobody when a process was started, so that a pid that is used again
+ * looks like that of the entry; but an owner there removes what its predecessor has written before it says so.
+ */
+async function isOwned(directory: string, name: string): Promise<boolean> {
+  const presence = await watchOwner(directory, name);
+  presence?.stop();
+  return presence !== undefined;
 }
 
 function inUse(options: ClaimOptions, directory: string, owner: string): TransportError {

@@ -36,6 +36,8 @@ export async function examine(
     const presence = await watchOwner(directory, name);
     return presence === undefined ? { kind: "dead", entry } : { kind: "alive", entry, presence };
   } catch (error) {
+    // Being removed, which only Windows shows.
+    if (error instanceof TransportError && error.kind === "busy") return { kind: "absent" };
     if (error instanceof TransportError) return { kind: "refused", reason: error };
     throw error;
   }

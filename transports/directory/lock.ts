@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { closeSync, constants, openSync } from "node:fs";
 import { link, readdir } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { knock, listen, temporaryName } from "../bind-path.js";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
+import { type LockServer, lockServer } from "./lock-server.js";
+import { lockPipe, takeWindowsLock } from "./lock-windows.js";
 import { removeFile } from "./own-file.js";
 import { readSecret, secretPath } from "./secret.js";
 
@@ -35,9 +36,6 @@ export function fileLockBy(lock: (fd: number) => boolean): FileLock {
   };
 }
 
-/** How many may watch one owner. Beyond that a connection is closed at once, and whoever made it has to ask again. */
-const MAX_WATCHERS = 4_096;
-
 /** All of `sun_path`: a shorter name would be another name in a program that pads it with zero bytes. */
 const ABSTRACT_NAME_BYTES = 108;
 
@@ -47,6 +45,7 @@ const ABSTRACT_NAME_BYTES = 108;
  * their end tells of the owner's.
  */
 export function takeLock(directory: string, secret: Uint8Array, name: string): Promise<Unlock | undefined> {
+  if (process.platform === "win32") return takeWindowsLock(directory, secret, name);
   return process.platform === "linux" ? takeAbstractLock(secret, name) : takeNumberedLock(directory);
 }
 
@@ -86,6 +85,7 @@ export async function lockAddress(
   secret: Uint8Array,
   name: string,
 ): Promise<string | undefined> {
+  if (process.platform === "win32") return lockPipe(secret, name);
   if (process.platform === "linux") return abstractName(secret, name);
   const last = (await lockNumbers(directory)).at(-1);
   return last === undefined ? undefined : lockPath(directory, last);
@@ -162,32 +162,4 @@ async function lockNumbers(directory: string): Promise<number[]> {
 
 function lockPath(directory: string, number: number): string {
   return join(directory, `lock-${number}`);
-}
-
-interface LockServer {
-  readonly server: Server;
-  close(): Promise<void>;
-}
-
-/** Nobody has anything to say here. The lock alone is no reason to keep the process running. */
-function lockServer(): LockServer {
-  const watchers = new Set<Socket>();
-  const server = createServer((socket) => {
-    watchers.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => watchers.delete(socket));
-    // Read, so that its end is seen; what comes is dropped.
-    socket.resume();
-    socket.unref();
-  });
-  server.maxConnections = MAX_WATCHERS;
-  server.unref();
-  return {
-    server,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of watchers) socket.destroy();
-      }),
-  };
 }

@@ -3,14 +3,18 @@ import { constants } from "node:fs";
 import { link, open, rename, unlink } from "node:fs/promises";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
+import { readWindowsFile, removeWindowsFile, renameOver } from "../windows-file.js";
 
 const GROUP_AND_OTHERS_WRITE = 0o022;
+/** There are no user ids and modes there, and files that are open stand in the way. */
+const ON_WINDOWS = process.platform === "win32";
 
 /**
  * Reads a small file of our own. `undefined` when there is none. Never waits, whatever stands at the path; throws a
  * `TransportError` "denied" for a link, a pipe, another user's file, or one of more than `maxBytes`.
  */
 export async function readOwnFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
+  if (ON_WINDOWS) return readWindowsFile(path, maxBytes);
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -39,7 +43,7 @@ export async function readOwnFile(path: string, maxBytes: number): Promise<Buffe
 export async function replaceFile(path: string, contents: string): Promise<void> {
   const temporary = temporaryName(path);
   await writeNew(temporary, contents);
-  await rename(temporary, path);
+  await (ON_WINDOWS ? renameOver(temporary, path) : rename(temporary, path));
 }
 
 /** Writes a file whole unless there is one already; who comes first decides. */
@@ -57,6 +61,7 @@ export async function createFile(path: string, contents: Uint8Array): Promise<vo
 
 /** Removes a file, if it is there. */
 export async function removeFile(path: string): Promise<void> {
+  if (ON_WINDOWS) return removeWindowsFile(path);
   try {
     await unlink(path);
   } catch (error) {

@@ -2,6 +2,7 @@ import { lstat, mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
+import { isInOwnProfile } from "../windows-profile.js";
 
 const GROUP_AND_OTHERS = 0o077;
 const WRITE_BY_GROUP_AND_OTHERS = 0o022;
@@ -15,7 +16,10 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
     // Another process may have made something of that name just now: it is looked at below.
-    if (errnoOf(error) !== "EEXIST") throw transportErrorOf(error, `cannot make the directory ${path}`);
+    const code = errnoOf(error);
+    // On Windows EPERM says that it is being removed.
+    const mayBeThere = code === "EEXIST" || (code === "EPERM" && process.platform === "win32");
+    if (!mayBeThere) throw transportErrorOf(error, `cannot make the directory ${path}`);
   }
   if (!(await isPrivateDirectory(path))) {
     throw new TransportError("busy", `the directory ${path} is being removed by another process`);
@@ -24,9 +28,10 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
 
 /**
  * Whether the directory exists. Throws a `TransportError` "denied" unless it is a directory, no symbolic link, of this
- * user, that no other may enter or replace.
+ * user, that no other may enter or replace; on Windows, one in this user's profile.
  */
 export async function isPrivateDirectory(path: string): Promise<boolean> {
+  if (process.platform === "win32") return isInOwnProfile(path);
   const own = process.geteuid?.();
   if (own === undefined) {
     throw new TransportError("unavailable", "this system has no user ids, by which directories are checked");

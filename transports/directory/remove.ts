@@ -39,6 +39,8 @@ export async function removeTemporaryFiles(directory: string): Promise<void> {
 /** Sockets and FIFOs of our own that nobody listens on. Regular files are not a transport's, and stay. */
 async function removeIfLeft(path: string, file: string): Promise<void> {
   const found = await lstatIfAny(path);
+  // On Windows a pipe's listener has a file there, which says where the pipe is.
+  if (found?.isFile() && file === "pipe" && process.platform === "win32") await removeFile(path);
   if (found === undefined || found.uid !== process.geteuid?.()) return;
   if (found.isSocket() && (await knock(path)) === "stale") await removeFile(path);
   else if (found.isFIFO()) await removeFile(path);

@@ -7,7 +7,7 @@ import { TransportError } from "../transport.js";
 export interface Root {
   readonly path: string;
   /** What decided it: the name of the environment variable, or the directory that was found or fallen back to. */
-  readonly rule: "PROTOIPC_DIR" | "XDG_RUNTIME_DIR" | "/run/user" | "/tmp";
+  readonly rule: "PROTOIPC_DIR" | "XDG_RUNTIME_DIR" | "/run/user" | "/tmp" | "LOCALAPPDATA";
 }
 
 /** Chooses the root. It need not exist. Throws a `TransportError` "invalid" when $PROTOIPC_DIR is no absolute path. */
@@ -18,6 +18,7 @@ export async function chooseRoot(environment: NodeJS.ProcessEnv = process.env): 
       throw new TransportError("invalid", `PROTOIPC_DIR is ${given}, which is no absolute path`);
     return { path: join(given), rule: "PROTOIPC_DIR" };
   }
+  if (process.platform === "win32") return windowsRoot(environment);
   const runtime = environment["XDG_RUNTIME_DIR"];
   // The XDG specification has relative paths ignored.
   if (runtime !== undefined && isAbsolute(runtime)) {
@@ -33,6 +34,15 @@ export async function chooseRoot(environment: NodeJS.ProcessEnv = process.env): 
   const run = `/run/user/${uid}`;
   if (await isOwnDirectory(run, uid)) return { path: join(run, "protoipc"), rule: "/run/user" };
   return { path: `/tmp/protoipc-${uid}`, rule: "/tmp" };
+}
+
+/** The part of the user's profile that stays on this machine. */
+function windowsRoot(environment: NodeJS.ProcessEnv): Root {
+  const local = environment["LOCALAPPDATA"];
+  if (local === undefined || !isAbsolute(local)) {
+    throw new TransportError("unavailable", "neither PROTOIPC_DIR nor LOCALAPPDATA is set to a directory");
+  }
+  return { path: join(local, "protoipc"), rule: "LOCALAPPDATA" };
 }
 
 async function isOwnDirectory(path: string, uid: number): Promise<boolean> {

@@ -40,10 +40,18 @@ interface WatchedName {
   entry: Entry | undefined;
   presence: Presence | undefined;
   refusedFor: string | undefined;
+  /** How often nothing was there, since something was. */
+  absentLooks: number;
   /** The look that is under way, and whether another one is due. */
   looking: Promise<void> | undefined;
   isDue: boolean;
 }
+
+/** On Windows a directory that was removed stays, in everybody's way, for as long as somebody watches it. */
+const HOLDS_WHAT_IT_WATCHES = process.platform === "win32";
+/** How long to wait before such a directory is looked at again: at first, and at most. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 2_000;
 
 /** How long to wait before a directory that could not be watched is looked for again. */
 const RETRY_MS = 200;
@@ -145,6 +153,7 @@ class DirectoryWatch {
         entry: undefined,
         presence: undefined,
         refusedFor: undefined,
+        absentLooks: 0,
         looking: undefined,
         isDue: false,
       };
@@ -187,6 +196,7 @@ class DirectoryWatch {
     switch (examined.kind) {
       case "alive": {
         watched.refusedFor = undefined;
+        watched.absentLooks = 0;
         const { entry, presence } = examined;
         if (presence !== watched.presence) this.#setPresence(watched, presence);
         // What listens nowhere yet is about to say more.
@@ -203,7 +213,8 @@ class DirectoryWatch {
         return;
       case "absent":
         this.#forget(watched);
-        if (watched.files === undefined && !watched.isDue) this.#names.delete(name);
+        if (HOLDS_WHAT_IT_WATCHES && watched.files !== undefined) this.#lookLater(watched);
+        else if (watched.files === undefined && !watched.isDue) this.#names.delete(name);
         return;
     }
   }
@@ -223,8 +234,17 @@ class DirectoryWatch {
       });
     } catch (error) {
       const code = errnoOf(error);
-      if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+      // On Windows EPERM: it was removed, and another process has it open for a moment yet.
+      const isGoing = code === "EPERM" && HOLDS_WHAT_IT_WATCHES;
+      if (code !== "ENOENT" && code !== "ENOTDIR" && !isGoing) throw error;
     }
+  }
+
+  /** Lets go of a directory in which there is nothing yet, or any more, and looks again. */
+  #lookLater(watched: WatchedName): void {
+    unwatch(watched);
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** watched.absentLooks++);
+    setTimeout(() => void this.#look(watched.name), pauseMs).unref();
   }
 
   #setPresence(watched: WatchedName, presence: Presence): void {
@@ -265,6 +285,7 @@ class DirectoryWatch {
 
   /** Only who looks removes what the dead have left, so that it is done by one process or another, and soon. */
   async #sweep(watched: WatchedName, { incarnation }: Entry): Promise<void> {
+    if (HOLDS_WHAT_IT_WATCHES) unwatch(watched);
     try {
       await sweepDead({ ...this.#options, name: watched.name }, incarnation);
     } catch (error) {
