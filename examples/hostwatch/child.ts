@@ -51,6 +51,12 @@ export async function firstLine(child: Child): Promise<string> {
 
 /** Asks a child to end, and makes it end when it does not. Rejects as `exited` does. */
 export async function stopChild(child: Child): Promise<void> {
+  if (process.platform === "win32") {
+    // A signal cannot be handled there: it ends a program at once, whatever that was about to do.
+    child.process.kill();
+    await child.exited.catch(() => undefined);
+    return;
+  }
   // One that is stopped hears of nothing else.
   child.process.kill("SIGCONT");
   child.process.kill("SIGTERM");

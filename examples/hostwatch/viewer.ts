@@ -50,6 +50,9 @@ await run(async (stop) => {
   process.stdout.write(`viewer: over ${daemon.link.transport}, as ${daemon.link.reason}\n`);
   const demo = values["report-to"] === undefined ? undefined : endpoint.client(Demo, values["report-to"]);
 
+  // Under Wine, /proc is Linux's, where the daemon has another number than it knows itself. The first process is there.
+  const daemonPid = process.platform === "win32" ? 1 : daemon.pid;
+
   const view = emptyView();
   view.transport = daemon.link.transport;
   const latencies = new Latencies();
@@ -61,7 +64,7 @@ await run(async (stop) => {
       topics.ready.then(() => demo?.ready({})),
       topics.ended.then(() => ended.abort()),
       keepCalling(
-        { client: endpoint.client(Hostwatch, daemon), view, latencies, daemonPid: daemon.pid },
+        { client: endpoint.client(Hostwatch, daemon), view, latencies, daemonPid },
         AbortSignal.any([enough, ended.signal]),
       ),
     ]);

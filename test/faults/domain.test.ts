@@ -7,7 +7,7 @@ import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import type { PublisherEvent } from "../../index.js";
 import type { FromPublisher } from "../programs/domain-subscriber.js";
 import { Random } from "../simulation/random.js";
-import { type Child, endpointPath, openHere, start, until } from "./stage.js";
+import { type Child, endpointPath, openHere, RAW_TRANSPORT, start, until } from "./stage.js";
 
 interface Report {
   readonly blocking: Record<number, FromPublisher>;
@@ -174,7 +174,7 @@ describe("topics across a domain", () => {
     // Some have nothing but the socket.
     let started = 0;
     const startMember = async (program: string, args: readonly string[]): Promise<Child> => {
-      process.env["PROTOIPC_TRANSPORTS"] = started++ % 3 === 0 ? "unix" : "";
+      process.env["PROTOIPC_TRANSPORTS"] = started++ % 3 === 0 ? RAW_TRANSPORT : "";
       try {
         return await start(program, args);
       } finally {

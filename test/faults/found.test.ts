@@ -33,7 +33,7 @@ describe("endpoints of other processes", () => {
       expect(topics.map(({ name }) => name)).toEqual([TOPIC]);
       expect(transports).toContain(RAW_TRANSPORT);
       expect(implementation).toMatch(/^typescript\//);
-      expect(startTime).toMatch(/^\d+$/);
+      expect(startTime).toMatch(process.platform === "linux" ? /^\d+$/ : /^$/);
       const reply = await endpoint.client(Echo, address).say({ text: "who" });
       expect([market.pid, nameless.pid]).toContain(reply.number);
     }

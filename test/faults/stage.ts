@@ -13,6 +13,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach } from "vitest";
 import { type Endpoint, type OpenOptions, open } from "../../index.js";
 import { rawPipe } from "./raw-pipe.js";
+import { shakeAsDialler } from "../../transports/pipe/windows-handshake.js";
+import { pipeOf } from "../../transports/pipe/windows-place.js";
 
 /** A program of test/programs in a process of its own. */
 export interface Child {
@@ -100,10 +102,12 @@ export function endpointPath(name: string): string {
 }
 
 /** What raw bytes go over: the pipe where the processes of the test have nothing else, else the socket. */
-export const RAW_TRANSPORT: "pipe" | "unix" = process.env["PROTOIPC_TRANSPORTS"] === "pipe" ? "pipe" : "unix";
+export const RAW_TRANSPORT: "pipe" | "unix" =
+  process.env["PROTOIPC_TRANSPORTS"] === "pipe" || process.platform === "win32" ? "pipe" : "unix";
 
 /** Connects to an endpoint without speaking the protocol; closed after the test. */
 export async function rawSocket(name: string): Promise<Duplex> {
+  if (process.platform === "win32") return rawWindowsPipe(name);
   if (RAW_TRANSPORT === "pipe") {
     const pipe = rawPipe(join(endpointPath(name), "pipe"));
     sockets.push(pipe);
@@ -113,6 +117,18 @@ export async function rawSocket(name: string): Promise<Duplex> {
   sockets.push(socket);
   socket.on("error", () => {});
   await once(socket, "connect");
+  return socket;
+}
+
+/** As `rawSocket`, where there are pipes. Who is not let in says nothing that anybody reads. */
+async function rawWindowsPipe(name: string): Promise<Duplex> {
+  const at = await pipeOf({ kind: "name", name, directory: endpointPath(name) });
+  if (at?.token === undefined) throw new Error(`${name} has no pipe`);
+  const socket = createConnection({ path: at.path, allowHalfOpen: true });
+  sockets.push(socket);
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  await shakeAsDialler(socket, at.token, at.path, 5_000);
   return socket;
 }
 

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { Echo, type EchoClient, type EchoHandlers } from "../../gen/test/v1/echo_protoipc.js";
 import { type BlockingCalls, type Endpoint, type OpenOptions, open, type Peer } from "../../index.js";
@@ -70,7 +70,10 @@ export function makeWorld(
     canBorrow,
     canBlock: transport === "shm",
     newAddress: () => `${transport}:test-${names++}`,
-    newPath: () => join(folder, `path-${names++}`),
+    newPath: () =>
+      process.platform === "win32"
+        ? `\\\\.\\pipe\\${basename(folder)}-${names++}`
+        : join(folder, `path-${names++}`),
     async open(options = {}) {
       const endpoint = await open({ drainTimeoutMs: 100, ...options });
       opened.push(endpoint);

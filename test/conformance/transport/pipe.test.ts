@@ -9,7 +9,10 @@ transportSuite("pipe, by name", async () => ({
   newPlace: async () => ({ kind: "name", name: "market", directory: await newFolder() }),
 }));
 
-transportSuite("pipe, by path", async () => ({
-  transport: pipeTransport({ makeFifos }),
-  newPlace: async () => ({ kind: "path", path: join(await newFolder(), "market.fifo") }),
-}));
+// On Windows nobody vouches for a pipe that is given by its path: see test/wine/pipe.test.ts.
+if (process.platform !== "win32") {
+  transportSuite("pipe, by path", async () => ({
+    transport: pipeTransport({ makeFifos }),
+    newPlace: async () => ({ kind: "path", path: join(await newFolder(), "market.fifo") }),
+  }));
+}
