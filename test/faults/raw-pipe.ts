@@ -81,7 +81,7 @@ export function rawPipe(door: string): Duplex {
 /** Whether the door took the ring: it may be full. */
 function isRung(fd: number, id: string): boolean {
   try {
-    return writeSync(fd, `${id}\n`) > 0;
+    return writeSync(fd, `\n${id}\n`) > 0;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EAGAIN") return false;
     throw error;

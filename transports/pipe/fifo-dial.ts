@@ -5,7 +5,7 @@ import { dialAborted, dialWithRetry } from "../dial-retry.js";
 import { errnoOf } from "../errno.js";
 import { type PeerCredentials, type Place, TransportError } from "../transport.js";
 import { vouchFor } from "../vouch.js";
-import { DOOR, openDoor, type OpenDoor } from "./fifo-door.js";
+import { DOOR, openDoor, type OpenDoor, ringFor } from "./fifo-door.js";
 import { ACCEPTED, makeRequest, removeRequest, type Request, requestIsThere } from "./fifo-request.js";
 import type { MakeFifos } from "./make-fifos.js";
 
@@ -76,7 +76,7 @@ async function ringAndWait(
 /** Throws the system's error: EAGAIN where the door is full. */
 function ring(path: string, { fd }: OpenDoor, id: string): void {
   try {
-    writeSync(fd, `${id}\n`);
+    writeSync(fd, ringFor(id));
   } catch (error) {
     if (errnoOf(error) !== "EPIPE") throw error;
     throw new TransportError("notFound", `nobody listens on ${path} any more`, { cause: error });

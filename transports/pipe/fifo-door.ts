@@ -56,9 +56,16 @@ function openForRinging(path: string): number {
   }
 }
 
-/** What is written to a door for a request: its id, and the end of the line. At once, so that rings do not mix. */
-export const RING_BYTES = 17;
+const ID_LENGTH = 16;
 const LINE_END = 0x0a;
+
+/**
+ * What is written to a door for a request: its id on a line of its own, whatever was written before. At once, and so short
+ * that rings do not mix.
+ */
+export function ringFor(id: string): string {
+  return `\n${id}\n`;
+}
 
 /** Cuts what comes through a door into lines; one that is no ring is skipped up to its end, however long it is. */
 export class RingReader {
@@ -72,9 +79,9 @@ export class RingReader {
   push(bytes: Uint8Array): void {
     for (const byte of bytes) {
       if (byte === LINE_END) {
-        if (this.#line.length === RING_BYTES - 1) this.#onRing(this.#line);
+        if (this.#line.length === ID_LENGTH) this.#onRing(this.#line);
         this.#line = "";
-      } else if (this.#line.length < RING_BYTES) {
+      } else if (this.#line.length <= ID_LENGTH) {
         // One character more than an id has: then it is none.
         this.#line += String.fromCharCode(byte);
       }

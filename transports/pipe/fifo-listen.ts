@@ -5,7 +5,7 @@ import { bindPath } from "../bind-path.js";
 import type { Listener, PeerCredentials, Place } from "../transport.js";
 import { vouchFor } from "../vouch.js";
 import { DOOR, READ, RingReader, WRITE } from "./fifo-door.js";
-import { type Ends, removeRequest, sweepRequests, takeRequest } from "./fifo-request.js";
+import { type Ends, sweepRequests, takeRequest } from "./fifo-request.js";
 import type { MakeFifos } from "./make-fifos.js";
 
 /** So many requests are taken in a turn of the event loop. */
@@ -126,11 +126,8 @@ class Door {
   /** False where the system has nothing for another link: it is tried again later. */
   #take(id: string): boolean {
     try {
-      const taken = takeRequest(this.#path, id);
-      if (taken === undefined) return true;
-      // What cannot be removed now, the next sweep finds.
-      void removeRequest(taken.folder).catch(() => undefined);
-      if (taken.ends !== undefined) this.#onEnds(taken.ends);
+      const ends = takeRequest(this.#path, id);
+      if (ends !== undefined) this.#onEnds(ends);
       return true;
     } catch {
       this.#isTaking = true;

@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, lstatSync, openSync, type Stats, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { lstat, mkdir, readdir, rename, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { lstatIfAny } from "../bind-path.js";
@@ -72,24 +81,22 @@ function openDiallersEnds(folder: string): Ends {
 
 /**
  * Takes a request: opens the listener's ends, says so to the dialler, and removes the folder, so that nobody else can
- * join. `undefined` where it is none, or its dialler is gone. Throws the system's error where the listener has no means
- * for it: then the request stays. It does not wait, and is short: eleven system calls.
+ * join, nor the request be taken again. `undefined` where it is none, or its dialler is gone. Throws the system's error
+ * where the listener has no means for it: then the request stays. It does not wait, and is short: a dozen system calls.
  */
-export function takeRequest(
-  door: string,
-  id: string,
-): { ends: Ends | undefined; folder: string } | undefined {
+export function takeRequest(door: string, id: string): Ends | undefined {
   if (!ID.test(id)) return undefined;
   const folder = requestFolder(door, id);
   if (!isOwnFolder(folder)) return undefined;
   const ends = openListenersEnds(folder);
-  if (ends === undefined) return { ends, folder };
   try {
-    writeSync(ends.outgoing, Uint8Array.of(ACCEPTED));
-    return { ends, folder };
+    if (ends !== undefined) writeSync(ends.outgoing, Uint8Array.of(ACCEPTED));
+    for (const file of [TO_LISTENER, TO_DIALLER]) ignoringLeftIn(() => unlinkSync(join(folder, file)));
+    ignoringLeftIn(() => rmdirSync(folder));
+    return ends;
   } catch {
-    closeEnds(ends);
-    return { ends: undefined, folder };
+    if (ends !== undefined) closeEnds(ends);
+    return undefined;
   }
 }
 
@@ -181,13 +188,21 @@ async function isOld(path: string): Promise<boolean> {
 /** Nothing there, or what we do not remove. */
 const LEFT: ReadonlySet<string> = new Set(["ENOENT", "ENOTEMPTY", "EEXIST", "ENOTDIR", "EISDIR", "EPERM"]);
 
-async function ignoringLeft(removed: Promise<void>): Promise<void> {
+function throwUnlessLeft(error: unknown): void {
+  const code = errnoOf(error);
+  if (code === undefined || !LEFT.has(code)) throw error;
+}
+
+function ignoringLeftIn(remove: () => void): void {
   try {
-    await removed;
+    remove();
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === undefined || !LEFT.has(code)) throw error;
+    throwUnlessLeft(error);
   }
+}
+
+async function ignoringLeft(removed: Promise<void>): Promise<void> {
+  await removed.catch(throwUnlessLeft);
 }
 
 export async function requestIsThere(folder: string): Promise<boolean> {
