@@ -14,6 +14,7 @@
 #include "src/error.c"
 #include "src/platform_linux.c"
 #include "src/platform_linux_socket.c"
+#include "src/platform_linux_files.c"
 #include "src/platform_none.c"
 
 #include "src/ring.c"
@@ -30,3 +31,8 @@
 #include "src/link_send.c"
 #include "src/link_wait.c"
 #include "src/listener.c"
+
+#include "src/sha256.c"
+#include "src/names.c"
+#include "src/names_entry.c"
+#include "src/names_claim.c"

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { compile, defaultCompiler, missingCompiler, ROOT, SANITIZERS } from "../test/adversaries/compile.js";
 
 /** The targets of core/fuzz. */
-export const CORE_TARGETS = ["ring", "control", "link", "arena"] as const;
+export const CORE_TARGETS = ["ring", "control", "link", "arena", "entry"] as const;
 export type CoreTarget = (typeof CORE_TARGETS)[number];
 
 /** Where inputs are kept that something went wrong with. */

@@ -7,7 +7,7 @@
  * negative. - Nothing is logged, nothing aborts because of what a peer does, there is no global state. - A handle and
  * everything made from it is used by one thread at a time. Different handles are independent; an arena and its links
  * are one in this respect. - After fork(), a child's calls return PROTOIPC_EFORKED and change nothing; only the
- * functions named close free. - No function blocks, save protoipc_link_wait. - Descriptors that a function returns stay
+ * functions named close free. - No function blocks, save protoipc_link_wait and protoipc_names_claim. - Descriptors that a function returns stay
  * the library's; the caller may poll them and nothing else.
  */
 #ifndef PROTOIPC_H
@@ -301,6 +301,64 @@ typedef struct protoipc_link_stats {
   uint64_t segments_mapped; /* of the peer's arena */
 } protoipc_link_stats;
 PROTOIPC_API void protoipc_link_read_stats(const protoipc_link *link, protoipc_link_stats *out);
+
+/* ---- Names ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Names on disk (docs/spec/names-v1.md): an endpoint's name belongs to one process at a time, and others find it by its
+ * name. Linux only so far.
+ */
+typedef struct protoipc_names protoipc_names; /* the names of one domain */
+typedef struct protoipc_claim protoipc_claim; /* the right to a name */
+
+/*
+ * Chooses the root and the domain, and looks at nothing in them. NULL: what the environment says, else the defaults.
+ * PROTOIPC_EINVAL: a root that is no absolute path, a domain that can be none; PROTOIPC_ETOOLARGE: a path of more than
+ * 255 bytes.
+ */
+PROTOIPC_API int protoipc_names_open(const char *root, const char *domain, protoipc_names **out);
+/* Frees it; claims live on. NULL is ignored. */
+PROTOIPC_API void protoipc_names_close(protoipc_names *names);
+/* The root's path; the handle's. */
+PROTOIPC_API const char *protoipc_names_root(const protoipc_names *names);
+/* Why the last call failed or a name was taken, one line for people on this side; "" otherwise. Until the next call. */
+PROTOIPC_API const char *protoipc_names_reason(const protoipc_names *names);
+/*
+ * Claims a name (1 to 64 of a-z A-Z 0-9 . _ -, not "." first). `incarnation` is the run of the endpoint in lower-case
+ * hexadecimal, up to 64 digits; NULL: 32 random ones. 0: it is ours until protoipc_claim_close, or our end. A positive
+ * value is the pid of the living process that has it. PROTOIPC_EINUSE: it was taken for all of `timeout_ns` by one that
+ * did not say its pid: an owner that starts or ends, so a second is usual. May sleep for `timeout_ns`, about 10 ms at a
+ * time. PROTOIPC_EDENIED: something stands there that is not safe to use, which is left as it is.
+ * A child that is forked, and does not exec, keeps the name of a parent that dies until it ends too.
+ */
+PROTOIPC_API int protoipc_names_claim(protoipc_names *names, const char *name, const char *incarnation,
+                                      uint64_t timeout_ns, protoipc_claim **out);
+/* The directory in which listeners stand, "" in a forked child; the handle's. */
+PROTOIPC_API const char *protoipc_claim_directory(const protoipc_claim *claim);
+/*
+ * Says in the entry which transports listen, best first: up to 16 names of up to 31 of a-z 0-9 -. A file of that name is
+ * in the directory for each.
+ */
+PROTOIPC_API int protoipc_claim_announce(protoipc_claim *claim, const char *const *transports, uint32_t count);
+/*
+ * Removes the entry and the directory, gives the name back, and frees the claim. Listeners are closed and their files
+ * removed before. In a forked child it frees and removes nothing. NULL is ignored.
+ */
+PROTOIPC_API void protoipc_claim_close(protoipc_claim *claim);
+
+#define PROTOIPC_MAX_TRANSPORTS 16
+/* An endpoint, as its entry shows it. Whether anybody is there is known by connecting. */
+typedef struct protoipc_found {
+  char directory[256];
+  int32_t pid;
+  uint32_t protocol; /* the major version of the wire protocol */
+  char start_time[24]; /* of the process, in the kernel's count; "": not known */
+  char incarnation[65];
+  char transports[PROTOIPC_MAX_TRANSPORTS][32]; /* best first; more, or longer ones, are left out */
+  uint32_t transport_count;
+} protoipc_found;
+/* Looks an endpoint up. PROTOIPC_ENOTFOUND: there is no entry; PROTOIPC_EDENIED: something that is not safe to use. */
+PROTOIPC_API int protoipc_names_find(protoipc_names *names, const char *name, protoipc_found *out);
 
 /* ---- For other transports ------------------------------------------------------------------------------------ */
 

@@ -79,4 +79,39 @@ int platform_reserve_fd(void);
 uint32_t platform_effective_uid(void);
 int platform_lock(int fd);
 
+/* ---- Files, for names. `why` says of a PROTOIPC_EDENIED what is wrong, as words that go on "PATH ..." ---- */
+
+/* 0 for a directory that only we enter and, with `parent`, that no other can replace; ENOTFOUND; EDENIED. */
+int platform_check_directory(const char *path, int parent, const char **why);
+/* Makes it, and those above it that are missing, with mode 0700. */
+int platform_make_directory(const char *path);
+int platform_is_own_directory(const char *path);
+/*
+ * Reads a regular file of ours that no other may write, and never waits. PROTOIPC_EDENIED for anything else, and above
+ * `room`; PROTOIPC_ENOTFOUND.
+ */
+int platform_read_own(const char *path, void *out, size_t room, size_t *bytes, const char **why);
+/* Writes a new file, mode 0600; where it fails none is left. PROTOIPC_EINUSE: it exists. */
+int platform_write_new(const char *path, const void *data, size_t bytes);
+/* PROTOIPC_EINUSE: `to` exists. */
+int platform_link_file(const char *from, const char *to);
+int platform_rename(const char *from, const char *to);
+/* 0 also where there is none. */
+int platform_remove(const char *path);
+/* Removes a directory if it is empty. */
+void platform_remove_directory(const char *path);
+/* Removes what has a `~` in its name: files, and folders of files. */
+int platform_remove_temporaries(const char *directory);
+int platform_random(void *out, size_t bytes);
+/* An abstract stream socket that listens and is never accepted from. PROTOIPC_EINUSE: somebody has the name. */
+int platform_hold_name(const char *name, size_t bytes, int *fd);
+/* Opens and locks a file of ours. PROTOIPC_EINUSE; PROTOIPC_ENOTFOUND. */
+int platform_hold_file(const char *path, int *fd);
+/* Gives the lock of a file back, even where a forked child has the descriptor, and closes it. */
+void platform_let_file(int fd);
+int32_t platform_own_pid(void);
+/* When the process was started, in the kernel's count; "" where that is not told. PROTOIPC_ENOTFOUND: there is none. */
+int platform_process_start(int32_t pid, char *out, size_t room);
+void platform_sleep(uint64_t ns);
+
 #endif

@@ -117,6 +117,83 @@ int platform_lock(int fd) {
   return PROTOIPC_ENOTSUP;
 }
 
+/* Names: the lock is `lock-N` there (docs/spec/names-v1.md, 4), which is not built here yet. */
+
+int platform_check_directory(const char *path, int parent, const char **why) {
+  (void)path, (void)parent;
+  *why = "cannot be checked on this system";
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_make_directory(const char *path) {
+  (void)path;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_is_own_directory(const char *path) {
+  (void)path;
+  return 0;
+}
+
+int platform_read_own(const char *path, void *out, size_t room, size_t *bytes, const char **why) {
+  (void)path, (void)out, (void)room, (void)bytes;
+  *why = "cannot be read on this system";
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_write_new(const char *path, const void *data, size_t bytes) {
+  (void)path, (void)data, (void)bytes;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_link_file(const char *from, const char *to) {
+  (void)from, (void)to;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_rename(const char *from, const char *to) {
+  (void)from, (void)to;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_remove(const char *path) {
+  (void)path;
+  return PROTOIPC_ENOTSUP;
+}
+
+void platform_remove_directory(const char *path) { (void)path; }
+
+int platform_remove_temporaries(const char *directory) {
+  (void)directory;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_random(void *out, size_t bytes) {
+  (void)out, (void)bytes;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_hold_name(const char *name, size_t bytes, int *fd) {
+  (void)name, (void)bytes, (void)fd;
+  return PROTOIPC_ENOTSUP;
+}
+
+int platform_hold_file(const char *path, int *fd) {
+  (void)path, (void)fd;
+  return PROTOIPC_ENOTSUP;
+}
+
+void platform_let_file(int fd) { (void)fd; }
+
+int32_t platform_own_pid(void) { return 0; }
+
+int platform_process_start(int32_t pid, char *out, size_t room) {
+  (void)pid, (void)out, (void)room;
+  return PROTOIPC_ENOTSUP;
+}
+
+void platform_sleep(uint64_t ns) { (void)ns; }
+
 #else
 typedef int platform_none_is_not_built_here;
 #endif

@@ -13,6 +13,7 @@ const PLANTED = {
   control: "EXTRA_DESCRIPTORS",
   link: "BLOCK_RANGE",
   arena: "GIVE_BACK_HELD",
+  entry: "ENTRY_ROOM",
 };
 
 if (process.env["CI"] === "true") {

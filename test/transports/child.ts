@@ -13,9 +13,23 @@ export interface Child {
 }
 
 /** Starts a program of test/programs, as built, and waits until it says that it is ready. */
-export async function startProgram(name: string, args: readonly string[]): Promise<Child> {
+export function startProgram(
+  name: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Child> {
   const file = fileURLToPath(new URL(`../../dist/test/programs/${name}.js`, import.meta.url));
-  const child = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  return startFile(name, process.execPath, [file, ...args], environment);
+}
+
+/** As `startProgram`, any program. */
+export async function startFile(
+  name: string,
+  command: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<Child> {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env: environment });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const self: Child = {
     process: child,

@@ -61,22 +61,26 @@ export async function lockDirectory(
 ): Promise<Unlock | undefined> {
   const unlock = await takeLock(directory, secret, name);
   if (unlock === undefined) return undefined;
-  // The owner before may have removed the secret after it was read: then this is the lock of a name gone by.
-  const current = await readSecret(directory);
-  if (current === undefined || !current.equals(secret)) {
-    await unlock();
-    return undefined;
-  }
-  if (fileLock === undefined) return unlock;
-  const unlockFile = fileLock(secretPath(directory));
-  if (unlockFile === undefined) {
-    await unlock();
-    return undefined;
-  }
-  return async () => {
-    unlockFile();
-    await unlock();
+  let unlockFile: (() => void) | undefined;
+  const unlockAll = (): Promise<void> => {
+    unlockFile?.();
+    return unlock();
   };
+  try {
+    unlockFile = fileLock?.(secretPath(directory));
+    if (fileLock !== undefined && unlockFile === undefined) {
+      await unlock();
+      return undefined;
+    }
+    // Only now: the owner before may have removed the secret until it let go of the last of its locks.
+    const current = await readSecret(directory);
+    if (current?.equals(secret)) return unlockAll;
+  } catch (error) {
+    await unlockAll();
+    throw error;
+  }
+  await unlockAll();
+  return undefined;
 }
 
 /** Where the lock of a name can be connected to; `undefined` where nobody has ever taken it. */
