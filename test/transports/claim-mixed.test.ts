@@ -82,8 +82,8 @@ describe.skipIf(missing !== undefined)(
         }
         const overlaps = owner !== undefined && round % 2 === 1;
         const others = overlaps ? contenders.filter((child) => child !== before) : contenders;
-        // C would always be the first: in three rounds of four it comes later.
-        const lateMs = (round % 4) * LATE_MS;
+        // C would always be the first: in six rounds of eight it comes later.
+        const lateMs = (Math.floor(round / 2) % 4) * LATE_MS;
         const claim = async (child: Child): Promise<Answer> => {
           if (lateMs > 0 && contenders.indexOf(child) % 3 === IN_C) await sleep(lateMs);
           return child.ask("claim market");
