@@ -14,6 +14,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { PREAMBLE } from "../../runtime/wire/preamble.js";
 import { mkfifoProgram, pipeTransport } from "../../transports/pipe/index.js";
 import type { Link, Listener, Place } from "../../transports/transport.js";
 import { recorder, send, until } from "../conformance/transport/recorder.js";
@@ -377,6 +378,57 @@ describe("a dialler that is killed and leaves", () => {
     await child.kill("SIGKILL");
     await listen(place);
     await onlyDoor(place.path);
+  });
+});
+
+describe("the end of a link", () => {
+  const records = 500;
+  const bytes = Buffer.concat([
+    PREAMBLE,
+    ...Array.from({ length: records }, (_, i) => Buffer.from([4, i & 0xff, i >> 8, 1, 2])),
+  ]);
+
+  async function accept(place: Place & { kind: "path" }) {
+    const got = recorder();
+    let link: Link | undefined;
+    listeners.push(
+      await pipe.listen(place, LIMITS, (accepted) => {
+        link = accepted;
+        links.push(accepted);
+      }),
+    );
+    const ends = await request(place.path);
+    ring(place.path, `${ID}\n`);
+    await until("a link", () => link !== undefined);
+    return { ...ends, got, link: link! };
+  }
+
+  function close(fd: number): void {
+    closeSync(fd);
+    fds.splice(fds.indexOf(fd), 1);
+  }
+
+  it("comes after all that was sent, also where the sender was gone before it was read", async () => {
+    const { got, link, toListener, toDialler } = await accept(await newPlace());
+    writeSync(toListener, bytes);
+    close(toListener);
+    close(toDialler);
+    link.start(got);
+    await until("the end", () => got.end !== undefined);
+    expect(got.end).toEqual({ kind: "peer" });
+    expect(got.records.length).toBe(records);
+  });
+
+  it("comes for a writer whose reader alone is gone, after what that has sent", async () => {
+    const { got, link, toListener, toDialler } = await accept(await newPlace());
+    link.start(got);
+    close(toDialler);
+    writeSync(toListener, bytes);
+    send(link, Uint8Array.of(1));
+    await until("the end", () => got.end !== undefined);
+    expect(got.end).toEqual({ kind: "peer" });
+    expect(got.records.length).toBe(records);
+    expect(() => writeSync(toListener, "x")).toThrow("EPIPE");
   });
 });
 
