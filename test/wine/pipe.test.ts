@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -10,6 +11,7 @@ import {
   claimName,
   endpointDirectory,
   isPrivateDirectory,
+  watchDomain,
 } from "../../transports/directory/index.js";
 import { takeWindowsLock } from "../../transports/directory/lock-windows.js";
 import { pipeTransport } from "../../transports/pipe/index.js";
@@ -167,6 +169,30 @@ ON_WINDOWS("a pipe by name", () => {
     expect(Buffer.concat(heard).length).toBe(32);
   });
 
+  it("is not waited for when its listener is silent, or the dialler has no more time", async () => {
+    const path = `\\\\.\\pipe\\protoipc-v1-${randomBytes(16).toString("hex")}`;
+    const silent = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.resume();
+    });
+    servers.push(silent);
+    silent.listen(path);
+    await once(silent, "listening");
+    await writeFile(pipeFilePath(folder), JSON.stringify({ path, token: "00".repeat(32) }));
+    await expect(pipeTransport().dial(place(), LIMITS, undefined)).rejects.toMatchObject({
+      kind: "unavailable",
+      message: `the handshake over ${path} failed: the other side was silent for ${LIMITS.frameTimeoutMs} ms`,
+    });
+    const reason = new Error("no longer");
+    const giveUp = new AbortController();
+    setTimeout(() => giveUp.abort(reason), 50);
+    const patient = { ...LIMITS, frameTimeoutMs: 60_000 };
+    await expect(pipeTransport().dial(place(), patient, giveUp.signal)).rejects.toMatchObject({
+      kind: "unavailable",
+      cause: reason,
+    });
+  });
+
   it("is refused where the file names something else than a pipe of this machine", async () => {
     const token = "00".repeat(32);
     const paths = [
@@ -262,6 +288,19 @@ ON_WINDOWS("names", () => {
     await writeFile(join(folder, "other"), "");
     await unlock?.();
     expect(await readdir(folder)).toEqual(["other"]);
+  });
+
+  it("of who was killed while it started are removed by who watches", async () => {
+    const root = { path: join(folder, "root"), rule: "PROTOIPC_DIR" } as const;
+    const left = join(root.path, "default", "market");
+    await mkdir(left, { recursive: true });
+    await writeFile(join(left, "secret"), randomBytes(32));
+    const watch = watchDomain(
+      { root, domain: "default" },
+      { onFound: () => {}, onChanged: () => {}, onGone: () => {}, onRefused: () => {} },
+    );
+    await until("it is gone", () => readdirSync(join(root.path, "default")).length === 0);
+    watch.stop();
   });
 
   it("are given back with all that was made for them", async () => {

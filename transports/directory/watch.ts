@@ -8,7 +8,7 @@ import type { FileLock } from "./lock.js";
 import type { Presence } from "./presence.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
 import type { Root } from "./root.js";
-import { sweepDead } from "./sweep.js";
+import { sweepDead, sweepEndpoint } from "./sweep.js";
 
 /** Who is told of the endpoints of a domain. */
 export interface DomainListener {
@@ -52,6 +52,8 @@ const HOLDS_WHAT_IT_WATCHES = process.platform === "win32";
 /** How long to wait before such a directory is looked at again: at first, and at most. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
+/** How often it is looked at before it counts as left: some 750 ms. */
+const PATIENT_LOOKS = 4;
 
 /** How long to wait before a directory that could not be watched is looked for again. */
 const RETRY_MS = 200;
@@ -243,8 +245,17 @@ class DirectoryWatch {
   /** Lets go of a directory in which there is nothing yet, or any more, and looks again. */
   #lookLater(watched: WatchedName): void {
     unwatch(watched);
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** watched.absentLooks++);
-    setTimeout(() => void this.#look(watched.name), pauseMs).unref();
+    const looks = watched.absentLooks++;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** looks);
+    setTimeout(() => void this.#lookAfterSweep(watched, looks >= PATIENT_LOOKS), pauseMs).unref();
+  }
+
+  /** Who was killed while it started, or removed what another had left, leaves a directory without an entry. */
+  async #lookAfterSweep({ name }: WatchedName, sweeps: boolean): Promise<void> {
+    if (this.#isStopped) return;
+    // What cannot be swept is looked at below, and told of there.
+    if (sweeps) await sweepEndpoint({ ...this.#options, name }).catch(() => false);
+    await this.#look(name);
   }
 
   #setPresence(watched: WatchedName, presence: Presence): void {

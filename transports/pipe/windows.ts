@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { listen } from "../bind-path.js";
 import { connectPath } from "../connect-path.js";
-import { dialWithRetry } from "../dial-retry.js";
+import { dialAborted, dialWithRetry } from "../dial-retry.js";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { StreamLink } from "../stream-link.js";
 import {
@@ -76,10 +76,30 @@ export function windowsPipeTransport(options: WindowsPipeOptions = {}): Transpor
         throw new TransportError("notFound", `nothing can be reached at ${locationOf(place, undefined)}`);
       }
       const socket = await dialWithRetry(at.path, signal, () => connectPath(at.path, signal));
-      if (at.token !== undefined) await shakeAsDialler(socket, at.token, at.path, limits.frameTimeoutMs);
+      if (at.token !== undefined) await shake(socket, at.path, at.token, limits.frameTimeoutMs, signal);
       return linkOf(socket, place, at, limits, options);
     },
   };
+}
+
+/** The dialler's part of the handshake, until `signal` aborts. */
+async function shake(
+  socket: Socket,
+  path: string,
+  token: Buffer,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const stop = (): void => void socket.destroy();
+  signal?.addEventListener("abort", stop);
+  try {
+    await shakeAsDialler(socket, token, path, timeoutMs);
+  } catch (error) {
+    if (signal?.aborted) throw dialAborted(path, signal);
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 interface PlaceToListen {
