@@ -8,6 +8,7 @@ import { Code, loadBinding } from "./bindings/node/binding.js";
 import { chosenTransports } from "./platform/chosen-transports.js";
 import { inspectService } from "./inspect/inspect-service.js";
 import { directoryNames } from "./platform/directory-names.js";
+import { nodeSpawner } from "./platform/node-spawner.js";
 import { nodeHost } from "./platform/node-host.js";
 import type { Endpoint } from "./runtime/api.js";
 import { openEndpoint, type Surroundings } from "./runtime/endpoint.js";
@@ -46,11 +47,12 @@ const NOT_ON_WINDOWS = {
 function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const host = nodeHost();
   const loaded = loadBinding();
+  const spawner = nodeSpawner({ closingRecord });
   if (process.platform === "win32") {
     const missing = NOT_ON_WINDOWS;
     const transports = chosenTransports([pipeTransport({ closingRecord })], missing);
     const names = directoryNames({ domain, implementation: host.implementation });
-    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn };
+    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn, spawner };
   }
   if (loaded.binding === undefined) {
     const makeFifos = mkfifoProgram();
@@ -59,7 +61,7 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
     const missing = { shm: loaded.reason, ...(pipe === undefined ? { pipe: NO_MKFIFO } : {}) };
     const transports = chosenTransports(pipe === undefined ? [unix] : [unix, pipe], missing);
     const names = directoryNames({ domain, implementation: host.implementation });
-    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn };
+    return { host, transports: [...transports, memoryTransport()], missing, names, builtIn, spawner };
   }
   const { binding } = loaded;
   const credentialsOf = credentialsBy((fd) => binding.socketPeer(fd));
@@ -69,7 +71,8 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
   const fileLock = fileLockBy((fd) => binding.lock(fd) !== Code.EINUSE);
   const transports = [...chosenTransports([shm, unix, pipe], {}), memoryTransport()];
   const names = directoryNames({ domain, implementation: host.implementation, fileLock });
-  return { host, transports, names, builtIn };
+  const kernelSpawner = nodeSpawner({ closingRecord, credentialsOf });
+  return { host, transports, names, builtIn, spawner: kernelSpawner };
 }
 
 // What users hold.
@@ -109,6 +112,13 @@ export type {
   WithoutField,
 } from "./runtime/api.js";
 export type { BackOffPolicy } from "./runtime/back-off.js";
+export type {
+  Child,
+  ChildEvents,
+  RestartPolicy,
+  SpawnOptions,
+} from "./runtime/children/child-api.js";
+export type { ProcessEnd } from "./runtime/children/spawner.js";
 export type { CallContext } from "./runtime/call-context.js";
 export type { CallOptions } from "./runtime/call-options.js";
 export { CODES, type Code } from "./runtime/code.js";

@@ -5,6 +5,7 @@ import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.j
 import type { IpcError } from "./error.js";
 import type { Interceptor } from "./interceptor.js";
 import type { Limits } from "./limits.js";
+import type { Child, SpawnOptions } from "./children/child-api.js";
 import type { FoundEndpoint } from "./names.js";
 import type { Peer } from "./peer.js";
 import type { BorrowedPublication, SubscribeOptions, Subscription } from "./subscription-api.js";
@@ -352,6 +353,17 @@ export interface Endpoint extends AsyncDisposable {
     topic: UnkeyedTopic<K, KS, M, MS>,
     options?: SubscribeOptions<undefined>,
   ): Subscription<undefined, MS>;
+
+  /**
+   * Starts a program that is connected to this endpoint from its first moment, in any language: a plugin, a helper. A script
+   * that ends in .js, .mjs or .cjs is run by this Node. Resolves when it has introduced itself. Rejects with `IpcError`:
+   * NOT_FOUND or PERMISSION_DENIED where the program cannot be started, UNAVAILABLE, with its exit code and last words, where
+   * it ends before that, DEADLINE_EXCEEDED; a `TypeError` for an option that cannot be. It ends with this endpoint.
+   */
+  spawn(command: string, options?: SpawnOptions): Promise<Child>;
+
+  /** The process that started this one, where the endpoint was opened with `parent`. */
+  readonly parent: Peer | undefined;
 
   /**
    * Dials now, and resolves with the peer when it has introduced itself. Calls to the same address share the link.

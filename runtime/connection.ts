@@ -45,6 +45,8 @@ export class Connection implements SessionHandler {
   peer: Peer | undefined;
   readonly #linkReason: string;
   #isFlushDue = false;
+  /** Nothing leaves yet. */
+  #isHeld = false;
   #cancelTimer: (() => void) | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   readonly #onReady: (peer: Peer) => void;
@@ -52,6 +54,7 @@ export class Connection implements SessionHandler {
   readonly #onDrained: () => void;
   readonly #onClosed: (reason: IpcError) => void;
   readonly #flush = (): void => {
+    if (this.#isHeld) return;
     this.#isFlushDue = false;
     this.handlers.endTurn();
     this.session.flush();
@@ -84,6 +87,16 @@ export class Connection implements SessionHandler {
 
   start(): void {
     this.session.start();
+  }
+
+  /** Sends nothing, not even who we are, until `release`: so the peer calls nothing before that. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    this.#flush();
   }
 
   /** Whether calls can be opened. */

@@ -12,9 +12,13 @@ import type {
 } from "./api.js";
 import { backOffRules } from "./back-off.js";
 import type { CallContext } from "./call-context.js";
+import type { Child, SpawnOptions } from "./children/child-api.js";
+import { Family } from "./children/family.js";
+import type { Spawner } from "./children/spawner.js";
 import { type Channel, makeClient, within } from "./client.js";
 import { Connection, type ConnectionOwner } from "./connection.js";
 import { type AnyMethod, type AnyTopic, isTopic, type ServiceDefinition } from "./definition.js";
+import { Dialled } from "./dialled.js";
 import { dial } from "./dialler.js";
 import { Emitter } from "./emitter.js";
 import { RegistryChanges } from "./endpoint-changes.js";
@@ -51,6 +55,8 @@ export interface Surroundings {
   readonly names: Names;
   /** Services that every endpoint has, unless its options say otherwise. */
   readonly builtIn?: readonly BuiltInService[] | undefined;
+  /** How processes are started; absent where they cannot be. */
+  readonly spawner?: Spawner | undefined;
 }
 
 const DEFAULT_DRAIN_TIMEOUT_MS = 5_000;
@@ -85,10 +91,11 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   readonly #subscriptions = new Set<TopicSubscription>();
   readonly #connections = new Set<Connection>();
   readonly #byPeer = new WeakMap<Peer, Connection>();
-  readonly #dialled = new Map<string, { usable: Connection | undefined; connecting: Promise<Connection> }>();
+  readonly #dialled = new Dialled((address) => this.#dial(address));
   readonly #linkLimits: LinkLimits;
   readonly #observer: CallObserver;
   readonly #listening: Listening;
+  readonly #family: Family;
   /** Links that came before `open` has resolved. */
   #early: Link[] | undefined = [];
   readonly #registry: Registry | undefined;
@@ -116,6 +123,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
           });
     const { maxMessageBytes, maxHeaderBytes, frameTimeoutMs, sendBufferBytes } = this.limits;
     this.#linkLimits = { maxRecordBytes: maxMessageBytes + maxHeaderBytes, frameTimeoutMs, sendBufferBytes };
+    this.#family = new Family({
+      host,
+      spawner: surroundings.spawner,
+      limits: this.#linkLimits,
+      clientInterceptors: this.#clientInterceptors,
+      adopt: (link, side) => this.#begin(link, side, "the process was started with it"),
+      closeEndpoint: () => this.close(),
+    });
     this.#listening = new Listening({
       ...surroundings,
       limits: this.#linkLimits,
@@ -192,10 +207,13 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
    */
   async listen(options: OpenOptions): Promise<void> {
     await this.#listening.listen(options);
+    if (options.parent !== undefined && options.parent !== false)
+      await this.#family.joinParent(options.parent);
     this.host.atEndOfTurn(() => {
       const links = this.#early ?? [];
       this.#early = undefined;
       for (const link of links) this.#onLink(link);
+      this.#family.begin();
     });
   }
 
@@ -265,6 +283,15 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     return subscription as never;
   }
 
+  get parent(): Peer | undefined {
+    return this.#family.parent;
+  }
+
+  async spawn(command: string, options: SpawnOptions = {}): Promise<Child> {
+    this.#checkOpen();
+    return this.#family.spawn(command, options);
+  }
+
   async connect(target: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Peer> {
     const signals = options.signal === undefined ? [] : [options.signal];
     const bounds = { deadlineMs: Number.POSITIVE_INFINITY, signals };
@@ -299,9 +326,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
   }
 
   onUnusable(connection: Connection): void {
-    for (const [address, entry] of this.#dialled) {
-      if (entry.usable === connection) this.#dialled.delete(address);
-    }
+    this.#dialled.forget(connection);
   }
 
   onClosed(connection: Connection, reason: IpcError): void {
@@ -358,7 +383,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
         host,
         target,
         isOver: () => this.#closing !== undefined,
-        current: () => this.#usable(target),
+        current: () => this.#dialled.usable(target),
         connect: () => this.#connectTo(target),
       };
     }
@@ -385,39 +410,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       incarnation: hex(this.incarnation),
       service,
       isOver: () => this.#closing !== undefined,
-      current: (address) => this.#usable(address),
+      current: (address) => this.#dialled.usable(address),
       connect: (address) => this.#connectTo(address),
     });
   }
 
-  /** The connection to an address on which calls can be opened. */
-  #usable(address: string): Connection | undefined {
-    const connection = this.#dialled.get(address)?.usable;
-    return connection?.isUsable === true ? connection : undefined;
-  }
-
   #connectTo(address: string): Promise<Connection> {
-    if (this.#closing !== undefined) {
-      return Promise.reject(new IpcError("UNAVAILABLE", "this endpoint is closing"));
-    }
-    const existing = this.#dialled.get(address);
-    if (existing !== undefined) return existing.connecting;
-    const connecting = this.#dial(address);
-    const entry: { usable: Connection | undefined; connecting: Promise<Connection> } = {
-      usable: undefined,
-      connecting,
-    };
-    this.#dialled.set(address, entry);
-    connecting.then(
-      (connection) => {
-        if (connection.isUsable) entry.usable = connection;
-        else if (this.#dialled.get(address) === entry) this.#dialled.delete(address);
-      },
-      () => {
-        if (this.#dialled.get(address) === entry) this.#dialled.delete(address);
-      },
-    );
-    return connecting;
+    if (this.#closing === undefined) return this.#dialled.connect(address);
+    return Promise.reject(new IpcError("UNAVAILABLE", "this endpoint is closing"));
   }
 
   async #dial(address: string): Promise<Connection> {
@@ -447,6 +447,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
 
   async #close(): Promise<void> {
     for (const changes of this.#changes) changes.end("well");
+    const familyEnded = this.#family.close();
     // Nobody new comes in; what has begun is finished; then the name is free.
     await this.#listening.stop();
     // Those that still come are told that it closes.
@@ -470,6 +471,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     const ownReason = new IpcError("CANCELLED", "this endpoint was closed");
     for (const { session } of connections) session.close(theirReason, ownReason);
     await Promise.all(connections.map(({ closed }) => closed));
+    await familyEnded;
     this.#registry?.stop();
     await this.#listening.release();
   }

@@ -33,6 +33,11 @@ export interface OpenOptions {
    */
   readonly inspect?: boolean | undefined;
   /**
+   * Connects to the process that started this one with `endpoint.spawn`: `endpoint.parent`. When that is gone, this endpoint
+   * closes and the process ends; with "keep" it goes on. Rejects with FAILED_PRECONDITION where there is none.
+   */
+  readonly parent?: boolean | "keep" | undefined;
+  /**
    * How the event loop waits for what comes over shared memory. "adaptive", unless said: it looks for up to 20 us before
    * it sleeps, so that a busy pair needs no system call; a link that was idle for a millisecond costs nothing. "event":
    * it sleeps at once. "spin": it never sleeps, and takes a whole core for the lowest latency.
@@ -50,6 +55,7 @@ const OPTION_NAMES: readonly (keyof OpenOptions)[] = [
   "domain",
   "discoverable",
   "inspect",
+  "parent",
   "waiting",
 ];
 
@@ -64,7 +70,10 @@ export function checkOpenOptions(options: OpenOptions): void {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`open has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { discoverable, drainTimeoutMs, inspect, listen, waiting } = options;
+  const { discoverable, drainTimeoutMs, inspect, listen, parent, waiting } = options;
+  if (parent !== undefined && typeof parent !== "boolean" && parent !== "keep") {
+    throw new TypeError(`parent is ${JSON.stringify(parent)}; it must be true, false or "keep"`);
+  }
   for (const [name, value] of Object.entries({ discoverable, inspect })) {
     if (value !== undefined && typeof value !== "boolean") {
       throw new TypeError(`${name} is ${typeof value}; it must be true or false`);

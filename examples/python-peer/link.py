@@ -2,7 +2,6 @@
 import collections, contextlib, os, socket, stat
 from google.protobuf import proto
 from protoipc.v1 import wire_pb2 as wire
-
 PREAMBLE = bytes.fromhex("89 69 70 63 0d 0a 1a 01")
 MAX_MESSAGE_BYTES, MAX_HEADER_BYTES = 4_194_304, 65_536
 UNKNOWN, RESOURCE_EXHAUSTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE = 2, 8, 12, 13, 14  # of google.rpc.Code
@@ -29,7 +28,8 @@ class Link:
     def __init__(self, path, handlers):
         self._handlers, self._next_id = handlers, 1  # odd: we dial
         self._calls = {}  # those of ours that the peer has not ended: the size of the request, the frames that came
-        (connection := socket.socket(socket.AF_UNIX)).connect(path)
+        connection = socket.socket(fileno=path) if isinstance(path, int) else socket.socket(socket.AF_UNIX)
+        isinstance(path, int) or connection.connect(path)  # a descriptor is that of a socket that was inherited
         self._file = connection.makefile("rwb")
         self._file.write(PREAMBLE)
         hello = wire.Hello(min_version=1, max_version=1, implementation="python-peer/1", incarnation=os.urandom(16))

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { type IpcError, open } from "protoipc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Annotator, Demo, Hostwatch } from "../../gen/hostwatch/v1/hostwatch_protoipc.js";
+import { Transform } from "../../gen/plugins/v1/plugins_protoipc.js";
 import { newFolder } from "../transports/folder.js";
 
 const run = promisify(execFile);
@@ -16,7 +17,12 @@ const PEER = `${ROOT}examples/python-peer/peer.py`;
 const PYTHON = process.env["PROTOIPC_PYTHON"] ?? "python3";
 /** A machine that stands still: the same in every reading. */
 const PROC = `${ROOT}test/examples/hostwatch-proc`;
-const PROTOS = ["protoipc/v1/wire.proto", "protoipc/v1/options.proto", "hostwatch/v1/hostwatch.proto"];
+const PROTOS = [
+  "protoipc/v1/wire.proto",
+  "protoipc/v1/options.proto",
+  "hostwatch/v1/hostwatch.proto",
+  "plugins/v1/plugins.proto",
+];
 
 let names: string;
 let generated: string;
@@ -49,7 +55,15 @@ async function peer(...args: string[]): Promise<{ code: number; lines: string[];
 beforeAll(async () => {
   names = await newFolder();
   generated = await newFolder();
-  const protoc = [`${ROOT}node_modules/protoc/protoc.cjs`, "-I", "proto", "-I", "examples/hostwatch/proto"];
+  const protoc = [
+    `${ROOT}node_modules/protoc/protoc.cjs`,
+    "-I",
+    "proto",
+    "-I",
+    "examples/hostwatch/proto",
+    "-I",
+    "examples/plugins/proto",
+  ];
   await run(process.execPath, [...protoc, `--python_out=${generated}`, ...PROTOS], { cwd: ROOT });
   try {
     await run(PYTHON, ["-c", "import protoipc.v1.wire_pb2, google.protobuf.proto"], { env: environment() });
@@ -158,5 +172,26 @@ describe("the peer in Python", () => {
     expect(timeLeftMs).toBeLessThanOrEqual(10_000);
     expect(refusal).toMatchObject({ code: "UNIMPLEMENTED", maybeExecuted: false });
     expect(subscribersAtTheEnd).toBe(0);
+  });
+});
+
+describe("a plugin in Python", () => {
+  it("is called over the socket that it has inherited, and ends with its host", async ({ skip }) => {
+    if (missing !== undefined) skip(missing);
+    const endpoint = await open({ discoverable: false });
+    try {
+      const env = { PYTHONPATH: generated, PYTHONDONTWRITEBYTECODE: "1" };
+      const plugin = await endpoint.spawn(PYTHON, { args: [`${ROOT}examples/plugins/plugin.py`], env });
+      expect(plugin.peer?.implementation).toBe("python-peer/1");
+      const transform = plugin.client(Transform);
+      for (const text of ["stressed", ""]) {
+        expect((await transform.apply({ text })).text).toBe([...text].reverse().join(""));
+      }
+      const ended = new Promise((resolve) => plugin.on("exit", resolve));
+      await plugin.close();
+      expect(await ended).toMatchObject({ code: 0, signal: null });
+    } finally {
+      await endpoint.close();
+    }
   });
 });

@@ -23,7 +23,7 @@ describe("checkOpenOptions", () => {
     expect(() => checkOpenOptions(misspelt)).toThrow(
       new TypeError(
         'open has no option "nmae"; it has: name, listen, limits, clientInterceptors, serverInterceptors, ' +
-          "drainTimeoutMs, domain, discoverable, inspect, waiting",
+          "drainTimeoutMs, domain, discoverable, inspect, parent, waiting",
       ),
     );
     const waiting: object = { waiting: "often" };

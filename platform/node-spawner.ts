@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Duplex, Readable, Writable } from "node:stream";
+import type { SpawnedProcess, Spawner } from "../runtime/children/spawner.js";
+import {
+  inheritedLink,
+  PARENT_FD,
+  PARENT_VARIABLE,
+  takeParentStreams,
+  VIA_STDIO,
+} from "../transports/inherited/index.js";
+import type { PeerCredentials } from "../transports/transport.js";
+import { transportErrorOf } from "../transports/errno.js";
+import type { CredentialsOf } from "../transports/unix/index.js";
+import { Socket } from "node:net";
+
+export interface NodeSpawnerOptions {
+  readonly closingRecord: (message: string) => Uint8Array;
+  /** Asks the kernel who is at the other end of a socket. */
+  readonly credentialsOf?: CredentialsOf | undefined;
+}
+
+const SCRIPT = /\.[cm]?js$/;
+/** What a process writes without a line end is cut here. */
+const MAX_LINE_BYTES = 8_192;
+
+/** Child processes as Node starts them. A script is run by this Node. */
+export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions): Spawner {
+  return {
+    async spawn({ command, args, cwd, env, via, limits, onStderr }): Promise<SpawnedProcess> {
+      const [file, words] = SCRIPT.test(command)
+        ? [process.execPath, [command, ...args]]
+        : [command, [...args]];
+      const child = spawn(file, words, {
+        cwd,
+        env: { ...process.env, ...env, [PARENT_VARIABLE]: via === "socket" ? `fd:${PARENT_FD}` : VIA_STDIO },
+        stdio: via === "socket" ? ["ignore", "inherit", "pipe", "pipe"] : ["pipe", "pipe", "pipe"],
+      });
+      try {
+        if (child.pid === undefined) await once(child, "spawn");
+      } catch (error) {
+        throw transportErrorOf(error, `cannot start ${command}`);
+      }
+      // A failed kill or the like ends no process.
+      child.on("error", () => {});
+      readLines(child.stderr!, onStderr);
+      const { incoming, outgoing } = streamsOf(child, via);
+      const location = `process ${child.pid}`;
+      const peer = {
+        pid: child.pid,
+        uid: process.geteuid?.(),
+        gid: undefined,
+        verifiedBy: "process" as const,
+      };
+      return {
+        pid: child.pid!,
+        link: inheritedLink({ incoming, outgoing, location, peer, limits, closingRecord }),
+        ended: endOf(child),
+        kill: (signal) => void child.kill(signal),
+      };
+    },
+
+    parent(limits) {
+      const { incoming, outgoing } = takeParentStreams(process.env);
+      const told = incoming instanceof Socket ? credentialsOf?.(incoming) : undefined;
+      const own: PeerCredentials = {
+        pid: process.ppid,
+        uid: process.geteuid?.(),
+        gid: undefined,
+        verifiedBy: "process",
+      };
+      // What is printed would be taken for records.
+      if (!Object.is(outgoing, incoming)) {
+        const printing: (keyof Console & ("log" | "info" | "debug" | "dir" | "table"))[] = [
+          "log",
+          "info",
+          "debug",
+          "dir",
+          "table",
+        ];
+        for (const name of printing) console[name] = (...words: unknown[]) => console.error(...words);
+      }
+      const location = "the process that started this one";
+      return inheritedLink({ incoming, outgoing, location, peer: told ?? own, limits, closingRecord });
+    },
+
+    exit: () => process.exit(),
+  };
+}
+
+function streamsOf(child: ChildProcess, via: "socket" | "stdio"): { incoming: Readable; outgoing: Writable } {
+  if (via === "stdio") return { incoming: child.stdout!, outgoing: child.stdin! };
+  const socket = child.stdio[PARENT_FD] as Duplex;
+  return { incoming: socket, outgoing: socket };
+}
+
+/** Resolves when the process has ended and closed its standard error, or a moment after that if others hold it. */
+async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  const stderr = child.stderr!;
+  const isRead = new Promise<void>((resolve) => {
+    stderr.once("close", resolve);
+    stderr.once("end", resolve);
+  });
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  const moment = new Promise<void>((resolve) => setTimeout(resolve, 200).unref());
+  await Promise.race([isRead, moment]);
+  return { code: child.exitCode, signal: child.signalCode };
+}
+
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) onLine(line);
+    if (rest.length > MAX_LINE_BYTES) {
+      onLine(rest);
+      rest = "";
+    }
+  });
+  stream.on("end", () => {
+    if (rest !== "") onLine(rest);
+    rest = "";
+  });
+  stream.on("error", () => {});
+}

@@ -1,0 +1,72 @@
+import type { BlockingCalls, ClientOptions } from "../api.js";
+import type { BackOffPolicy } from "../back-off.js";
+import type { ServiceDefinition } from "../definition.js";
+import type { IpcError } from "../error.js";
+import type { Peer } from "../peer.js";
+import type { ProcessEnd } from "./spawner.js";
+
+/** How a process is started, and what becomes of it. */
+export interface SpawnOptions {
+  /** What the program is given. */
+  readonly args?: readonly string[] | undefined;
+  /** Its working directory; this one's unless said. */
+  readonly cwd?: string | undefined;
+  /** Environment variables beside those of this process; `undefined` leaves one out. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /**
+   * What carries the link: a socket that the process inherits as descriptor 3 ("socket", unless said), or its standard
+   * input and output ("stdio"), which it can then not use otherwise.
+   */
+  readonly via?: "socket" | "stdio" | undefined;
+  /** Starts it again when it has ended; true for the usual pauses and limits. */
+  readonly restart?: boolean | RestartPolicy | undefined;
+  /** How long it may take until it has introduced itself, in milliseconds. 10,000 unless said. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** How long `close` waits for it to end, before SIGTERM and again before SIGKILL, in milliseconds. 2,000 unless said. */
+  readonly killTimeoutMs?: number | undefined;
+}
+
+/** When a process that has ended is started again. */
+export interface RestartPolicy extends BackOffPolicy {
+  /** How often within `windowMs` before it is given up. 10 unless said. */
+  readonly maxRestarts?: number | undefined;
+  /** In milliseconds. 60,000 unless said. A process that has run for so long begins with the first pause again. */
+  readonly windowMs?: number | undefined;
+}
+
+/** What a child tells. What a listener throws becomes a process warning. */
+export interface ChildEvents {
+  /** It is connected: the first time, and after each restart. */
+  connected: (peer: Peer) => void;
+  /** Its process has ended. `restartInMs`: when it is started again; `undefined`: it is not. */
+  exit: (end: ProcessEnd & { readonly pid: number; readonly restartInMs: number | undefined }) => void;
+  /** A line of its standard error. */
+  stderr: (line: string) => void;
+  /** It will not be started again: it could not be, or has ended too often. Its client's calls fail from now on. */
+  failed: (error: IpcError) => void;
+}
+
+/** A process that was started by an endpoint and is connected to it. */
+export interface Child extends AsyncDisposable {
+  /** Its endpoint; after a restart another one. `undefined` while it is not connected. */
+  readonly peer: Peer | undefined;
+  /** Its process; `undefined` while there is none. */
+  readonly pid: number | undefined;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /**
+   * A client of a service that the process serves. A call while it is not connected waits for it, as long as it may be
+   * started again; else it fails with UNAVAILABLE. Calls that are under way when the process ends fail with UNAVAILABLE.
+   */
+  client<Client, Handlers extends object>(
+    service: ServiceDefinition<Client, Handlers>,
+    options?: ClientOptions,
+  ): Client & BlockingCalls<Client>;
+  /** Listens to an event; the function returned stops that. */
+  on<E extends keyof ChildEvents>(event: E, listener: ChildEvents[E]): () => void;
+  /**
+   * Ends it: its calls finish, the link closes, which tells the process to end; then SIGTERM, then SIGKILL. Resolves when it
+   * has ended. Idempotent.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { Echo } from "../../gen/test/v1/echo_protoipc.js";
+import type { ChildEvents, SpawnOptions } from "../../index.js";
+import { failureOf } from "../harness/failure.js";
+import { openFiles, openHere, start, until } from "./stage.js";
+
+const PROGRAM = fileURLToPath(new URL("../../dist/test/programs/child.js", import.meta.url));
+const QUICK = { initialDelayMs: 10, maxDelayMs: 50 };
+
+function isAlive(pid: number): boolean {
+  try {
+    // A zombie has ended, and waits for its parent to ask.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+describe.each(["socket", "stdio"] as const)("a process that is started, via %s", (via) => {
+  const spawn = async (how: string, options: SpawnOptions = {}) => {
+    const endpoint = await openHere();
+    endpoint.serve(Echo, { say: ({ text }) => ({ text: `the host heard: ${text}` }) });
+    const child = await endpoint.spawn(PROGRAM, { args: [how], via, killTimeoutMs: 500, ...options });
+    const lines: string[] = [];
+    const ends: Parameters<ChildEvents["exit"]>[0][] = [];
+    child.on("stderr", (line) => lines.push(line));
+    child.on("exit", (end) => ends.push(end));
+    return { endpoint, child, lines, ends, echo: child.client(Echo) };
+  };
+
+  it("is connected from its first moment, and calls back", async () => {
+    const { child, echo, lines } = await spawn("serves");
+    expect(await echo.say({ text: "who" })).toMatchObject({ text: "the parent", number: child.pid });
+    expect(child.peer).toMatchObject({ pid: child.pid, link: { transport: "inherited" } });
+    expect(await echo.say({ text: "back" })).toMatchObject({ text: "the host heard: from the child" });
+    await echo.say({ text: "write" });
+    const pid = child.pid!;
+    await child.close();
+    await child.close();
+    // What it prints to the error output, to the last word.
+    expect(lines.slice(-2)).toEqual(["one", "two"]);
+    expect(isAlive(pid)).toBe(false);
+    expect((await failureOf(echo.say({ text: "late" }))).code).toBe("UNAVAILABLE");
+  });
+
+  it("tells its end, and settles its calls", async () => {
+    const { child, echo, ends } = await spawn("serves");
+    const pid = child.pid!;
+    const hanging = failureOf(echo.say({ text: "hang" }));
+    const dying = failureOf(echo.say({ text: "die" }));
+    expect(await hanging).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true });
+    expect(await dying).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true });
+    await until(
+      () => ends.length,
+      (count) => count === 1,
+      5_000,
+    );
+    expect(ends[0]).toEqual({ pid, code: null, signal: "SIGKILL", restartInMs: undefined });
+    expect(child.pid).toBeUndefined();
+    const late = await failureOf(echo.say({ text: "late" }));
+    expect(late).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: false });
+    expect(late.message).toContain("was ended by SIGKILL");
+  });
+
+  it("is started again, and its callers wait for it", async () => {
+    const { child, echo, ends } = await spawn("serves", { restart: QUICK });
+    const pids = new Set<number>();
+    for (let round = 0; round < 3; round++) {
+      pids.add((await echo.say({ text: "who" }, { timeoutMs: 10_000 })).number);
+      await failureOf(echo.say({ text: "exit" }));
+      await until(
+        () => ends.length,
+        (count) => count === round + 1,
+        5_000,
+      );
+    }
+    expect(pids.size).toBe(3);
+    expect(ends.map(({ code, signal }) => [code, signal])).toEqual([
+      [5, null],
+      [5, null],
+      [5, null],
+    ]);
+    expect(ends.every(({ restartInMs }) => restartInMs !== undefined && restartInMs <= 50)).toBe(true);
+    await echo.say({ text: "there" }, { timeoutMs: 10_000 });
+    expect(child.restarts).toBe(3);
+  });
+
+  it("is given up when it ends too often", async () => {
+    const { child, echo, ends } = await spawn("serves", { restart: { ...QUICK, maxRestarts: 2 } });
+    const failed: string[] = [];
+    child.on("failed", ({ message }) => failed.push(message));
+    for (let round = 0; round < 3; round++)
+      await failureOf(echo.say({ text: "exit" }, { timeoutMs: 10_000 }));
+    await until(
+      () => failed.length,
+      (count) => count === 1,
+      10_000,
+    );
+    expect(failed[0]).toMatch(/given up after 2 restarts: .*child\.js ended with code 5/);
+    expect(ends.map(({ restartInMs }) => restartInMs === undefined)).toEqual([false, false, true]);
+    expect((await failureOf(echo.say({ text: "late" }))).message).toContain("after 2 restarts");
+  });
+
+  it("ends with its parent, however that ends", async () => {
+    const parent = await start("parent", [via]);
+    const { child } = JSON.parse(`{"child":${readChild(parent.pid)}}`) as { child: number };
+    expect(isAlive(child)).toBe(true);
+    await parent.kill("SIGKILL");
+    await until(
+      () => isAlive(child),
+      (alive) => !alive,
+      5_000,
+    );
+  });
+
+  it("is killed where it does not end by itself, and its descendants do not hold the end back", async () => {
+    const { child, echo, ends } = await spawn("stays", { killTimeoutMs: 100 });
+    const grandchild = (await echo.say({ text: "grandchild" })).number;
+    const pid = child.pid!;
+    await child.close();
+    expect(isAlive(pid)).toBe(false);
+    expect(ends[0]).toMatchObject({ signal: "SIGTERM" });
+    process.kill(grandchild, "SIGKILL");
+  });
+
+  it("leaves no descriptor behind", { timeout: 60_000 }, async () => {
+    const endpoint = await openHere();
+    const round = async (): Promise<void> => {
+      const child = await endpoint.spawn(PROGRAM, { args: ["serves"], via });
+      await child.close();
+    };
+    await round();
+    const before = await openFiles(process.pid);
+    for (let i = 0; i < 5; i++) await Promise.all([round(), round(), round(), round()]);
+    await until(
+      () => openFiles(process.pid),
+      (count) => count <= before,
+      5_000,
+    );
+  });
+});
+
+describe("a process that cannot be started", () => {
+  it("is told of by its name, with why", async () => {
+    const endpoint = await openHere();
+    const missing = await failureOf(endpoint.spawn("/nowhere/plugin"));
+    expect([missing.code, missing.message]).toEqual([
+      "NOT_FOUND",
+      "NOT_FOUND: cannot start /nowhere/plugin: ENOENT",
+    ]);
+    const folder = await mkdtemp(join(tmpdir(), "protoipc-test-"));
+    const file = join(folder, "plugin");
+    await writeFile(file, "");
+    await chmod(file, 0o644);
+    expect((await failureOf(endpoint.spawn(file))).code).toBe("PERMISSION_DENIED");
+    await rm(folder, { recursive: true });
+    const early = await failureOf(endpoint.spawn(PROGRAM, { args: ["fails"] }));
+    expect(early).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: false });
+    expect(early.message).toContain("child.js ended with code 7; its last words: cannot begin | that is all");
+    const silent = await failureOf(endpoint.spawn(PROGRAM, { args: ["silent"], connectTimeoutMs: 300 }));
+    expect(silent.code).toBe("DEADLINE_EXCEEDED");
+    const garbage = await failureOf(endpoint.spawn(PROGRAM, { args: ["garbage"], via: "stdio" }));
+    expect(garbage.code).toBe("INTERNAL");
+    expect(endpoint.connectedPeers).toEqual([]);
+    await expect(endpoint.spawn(PROGRAM, { via: "pigeon" as "socket" })).rejects.toThrow(TypeError);
+  });
+
+  it("has no parent to join where nobody started it", async () => {
+    const orphan = await failureOf(openHere({ parent: true }));
+    expect(orphan.code).toBe("FAILED_PRECONDITION");
+    expect(orphan.message).toContain("PROTOIPC_PARENT is not set");
+  });
+});
+
+/** The first child of a process. */
+function readChild(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")[0]);
+}

@@ -1,0 +1,35 @@
+// A program that is started by `endpoint.spawn`, and does what its argument says.
+import { spawn } from "node:child_process";
+import { Echo } from "../../gen/test/v1/echo_protoipc.js";
+import { open } from "../../index.js";
+
+const [how = ""] = process.argv.slice(2);
+if (how === "fails") {
+  process.stderr.write("cannot begin\nthat is all\n");
+  process.exit(7);
+}
+if (how === "garbage") process.stdout.write("this is no protocol\n");
+if (how === "silent" || how === "garbage") setInterval(() => undefined, 1_000);
+else {
+  const child = await open({ parent: how === "stays" ? "keep" : true, drainTimeoutMs: 100 });
+  if (how !== "quiet") console.log("what is printed is not a record");
+  child.serve(Echo, {
+    async say({ text }, call) {
+      if (text === "hang") await new Promise(() => undefined);
+      if (text === "die") process.kill(process.pid, "SIGKILL");
+      if (text === "exit") process.exit(5);
+      if (text === "write") process.stderr.write("one\ntwo");
+      if (text === "who")
+        return { text: child.parent?.pid === call.peer.pid ? "the parent" : "another", number: process.pid };
+      // A grandchild holds what it inherits.
+      if (text === "grandchild") {
+        const grandchild = spawn("sleep", ["30"], { stdio: "inherit", detached: true });
+        return { number: grandchild.pid! };
+      }
+      if (text === "back") return child.client(Echo, child.parent).say({ text: "from the child" });
+      return { text, number: process.pid };
+    },
+  });
+  // Keeps it running, as a plugin with work of its own would.
+  setInterval(() => undefined, 1_000);
+}
