@@ -147,6 +147,7 @@ export type {
   Overflow,
   ServerStreamingMethod,
   ServiceDefinition,
+  ServiceSchema,
   TopicRules,
   UnaryMethod,
   UnkeyedTopic,
