@@ -9,7 +9,8 @@ export type CaseName =
   | "record-rtt"
   | "wake-up"
   | "publish-cpu"
-  | "publish-raw";
+  | "publish-raw"
+  | "death";
 
 export interface Scenario {
   readonly case: CaseName;
@@ -120,6 +121,15 @@ export const CASES: readonly Case[] = [
     better: "higher",
     base: "zeromq",
     scenarios: [messages("publish-raw", B64, 1)],
+  },
+  {
+    name: "death",
+    title: "From the kill of a process until its peer is told, over 200 kills",
+    unit: "us",
+    better: "lower",
+    base: "protoipc-unix",
+    // Nothing is sent: the size is that of nothing.
+    scenarios: [messages("death", 0, null)],
   },
 ];
 

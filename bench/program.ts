@@ -21,6 +21,8 @@ export interface ProgramSpec extends Program {
 
 /** How long a program may take beyond what it is to warm up and measure. */
 const GRACE_MS = 15_000;
+/** Of the one that starts and kills two hundred processes, which takes as long as it takes. */
+const DEATH_GRACE_MS = 180_000;
 
 const WORKER = join(import.meta.dirname, "worker.js");
 
@@ -43,7 +45,8 @@ export function nodeCommand(cpu: number | undefined, args: readonly string[]): [
 
 function runWorker(spec: ProgramSpec): Promise<Measured> {
   const [command, args] = nodeCommand(spec.cpus?.client, [WORKER, "client", JSON.stringify(spec)]);
-  const timeoutMs = spec.warmUpMs + spec.measureMs + GRACE_MS;
+  const graceMs = spec.scenario.case === "death" ? DEATH_GRACE_MS : GRACE_MS;
+  const timeoutMs = spec.warmUpMs + spec.measureMs + graceMs;
   const client = spawn(command, args, {
     // The peers find their endpoints and sockets below the program's own directory.
     env: { ...process.env, PROTOIPC_DIR: spec.directory, NODE_ENV: "production" },

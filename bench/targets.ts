@@ -6,20 +6,28 @@ interface RowName extends Scenario {
   readonly peer: string;
 }
 
-/** What a row is to reach, as a ratio to another row. */
-interface Lane {
-  readonly row: RowName;
-  readonly base: RowName;
-  /** "times as good": the row is to be so many times faster. "times as much": it may take so many times as much. */
-  readonly kind: "times as good" | "times as much";
-  readonly target: number;
-}
+/** What a row is to reach, as a ratio to another row, or by itself. */
+type Lane =
+  | {
+      readonly row: RowName;
+      readonly base: RowName;
+      /** "times as good": the row is to be so many times faster. "times as much": it may take so many times as much. */
+      readonly kind: "times as good" | "times as much";
+      readonly target: number;
+    }
+  /** Its 99th percentile may be so many milliseconds. */
+  | {
+      readonly row: RowName;
+      readonly base: undefined;
+      readonly kind: "ms in 99 of 100";
+      readonly target: number;
+    };
 
 /** A lane, and what a run says of it. */
 export interface Target {
   /** The row, as `--only` names it. */
   readonly lane: string;
-  /** The row that it is compared with. */
+  /** The row that it is compared with; empty where it stands alone. */
   readonly base: string;
   readonly kind: Lane["kind"];
   /** "times as good" is met from here on, "times as much" up to here. */
@@ -38,6 +46,7 @@ const WAKE_UP = rowsOf({ case: "wake-up", sizeBytes: B64, inFlight: null, subscr
 const CALL = rowsOf({ case: "unary-rtt", sizeBytes: B64, inFlight: 1, subscribers: null });
 const LARGE_CALL = rowsOf({ case: "unary-rtt", sizeBytes: MIB, inFlight: 1, subscribers: null });
 const CALLS = rowsOf({ case: "unary-rate", sizeBytes: B64, inFlight: 64, subscribers: null });
+const DEATH = rowsOf({ case: "death", sizeBytes: 0, inFlight: null, subscribers: null });
 const RAW = rowsOf({ case: "publish-raw", sizeBytes: B64, inFlight: null, subscribers: 1 });
 
 const LANES: readonly Lane[] = [
@@ -53,12 +62,19 @@ const LANES: readonly Lane[] = [
   atLeast(RAW("protoipc-shm"), 40, RAW("zeromq")),
   atMost(cpu(B64, 8), 3, cpu(B64, 1)),
   atMost(cpu(KIB64, 8), 1.2, cpu(KIB64, 1)),
+  ...["protoipc-shm", "protoipc-unix", "protoipc-pipe"].map((peer) => withinMs(DEATH(peer), 50)),
 ];
 
 /** What the rows of a run say of every target. */
 export function judge(rows: readonly Row[]): Target[] {
   return LANES.map(({ row, base, kind, target }) => {
-    const told = { lane: nameOf(row), base: nameOf(base), kind, target };
+    const told = { lane: nameOf(row), base: base === undefined ? "" : nameOf(base), kind, target };
+    if (base === undefined) {
+      const { p99 = null } = find(rows, row) ?? {};
+      if (p99 === null) return { ...told, measured: null, verdict: "not run" };
+      const ms = p99 / 1_000;
+      return { ...told, measured: Math.round(ms * 1_000) / 1_000, verdict: ms <= target ? "met" : "not met" };
+    }
     const [own, other] = [find(rows, row), find(rows, base)];
     if (own === undefined || other === undefined) return { ...told, measured: null, verdict: "not run" };
     const isCost = CASES.find(({ name }) => name === row.case)?.better === "lower";
@@ -67,6 +83,10 @@ export function judge(rows: readonly Row[]): Target[] {
     const isMet = kind === "times as much" ? ratio <= target : ratio >= target;
     return { ...told, measured: Math.round(ratio * 1_000) / 1_000, verdict: isMet ? "met" : "not met" };
   });
+}
+
+function withinMs(row: RowName, target: number): Lane {
+  return { row, base: undefined, kind: "ms in 99 of 100", target };
 }
 
 function atLeast(row: RowName, target: number, base: RowName): Lane {

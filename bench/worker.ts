@@ -14,6 +14,7 @@ import {
   measureRoundTrips,
   measureStream,
 } from "./measure.js";
+import { measureDeaths } from "./measure-death.js";
 import { measurePublish, measurePublishCpu, type RemotePublisher } from "./measure-publish.js";
 import { measureRecords, measureWakeUps, wakeUpMessages } from "./measure-records.js";
 import { runNative } from "./native.js";
@@ -88,6 +89,8 @@ async function measure(server: Server): Promise<Measured> {
       return measureOneWay(await required(name).connect(setting), scenario, spec);
     case "record-rtt":
       return measureRecords(await required(name).connect(setting), spec);
+    case "death":
+      return measureDeaths(await required(name).connect(setting));
     case "wake-up":
       return measureWakeUps(await required(name).connect(setting), spec);
     case "publish": {

@@ -37,6 +37,7 @@ const SIDES = {
   "publish-raw": "publishRaw",
   "record-rtt": "record",
   "wake-up": "wakeUp",
+  death: "death",
 } as const;
 
 /** The sides of a peer that a case runs. */

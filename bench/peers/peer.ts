@@ -56,6 +56,17 @@ export interface WakeUpClient {
   receive(onMessage: (latencyUs: number) => void): Promise<void>;
 }
 
+/** A process that is connected, and may be killed. */
+export interface Victim {
+  /** Kills it. Resolves, when its end was told, with how long that took, in microseconds. */
+  kill(): Promise<number>;
+}
+
+export interface DeathClient {
+  /** Starts a process and connects to it. The number tells it from others. */
+  victim(number: number): Promise<Victim>;
+}
+
 /** One case of one peer: what the server process does, and the client process. */
 export interface Sides<Server, Client> {
   serve(setting: Setting): Promise<Server>;
@@ -80,6 +91,7 @@ export interface Peer {
   readonly publishRaw?: PublishSides<Uint8Array>;
   readonly record?: Sides<void, RecordClient>;
   readonly wakeUp?: Sides<void, WakeUpClient>;
+  readonly death?: Sides<void, DeathClient>;
   /** Cases that a C program measures by itself, with both its processes: the name of its file in bench/c. */
   readonly programs?: Partial<Readonly<Record<CaseName, string>>>;
 }

@@ -36,6 +36,19 @@ test("a rate that is to be so many times higher", () => {
   expect(judged(3_000_000)).toMatchObject({ measured: 30, verdict: "not met" });
 });
 
+test("a time that may be so long by itself", () => {
+  const benchCase = CASES.find(({ name }) => name === "death")!;
+  const judged = (p99: number | null): Target | undefined => {
+    const told = toRow(benchCase.scenarios[0]!, benchCase.unit, "protoipc-shm", [
+      { value: 1_000, p99, p999: null },
+    ]);
+    return targetOf([told], "death 0B protoipc-shm", "");
+  };
+  expect(judged(40_000)).toMatchObject({ kind: "ms in 99 of 100", target: 50, measured: 40, verdict: "met" });
+  expect(judged(60_000)).toMatchObject({ measured: 60, verdict: "not met" });
+  expect(judged(null)).toMatchObject({ verdict: "not run" });
+});
+
 test("a time that may be so many times longer", () => {
   const judged = (own: number): Target | undefined =>
     targetOf(
