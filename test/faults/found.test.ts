@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
@@ -172,6 +172,17 @@ describe("endpoints of other processes", () => {
     expect((await endpoint.client(Echo).say({ text: "who" })).number).toBe(second.pid);
     await second.kill("SIGKILL");
     expect((await client.say({ text: "who" }, { timeoutMs: 5_000 })).number).toBe(1);
+  });
+
+  it("have their directory removed also where they died before they said anything", async () => {
+    const market = await start("found-endpoint", ["market"]);
+    await market.kill("SIGKILL");
+    // As a process leaves it that is killed between its claim and its entry.
+    await rm(join(endpointPath("market"), "entry"));
+    const endpoint = await openHere();
+    const changes = endpoint.watch();
+    await until(left, (names) => names.length === 0, 10_000);
+    await changes[Symbol.asyncDispose]();
   });
 
   it("stay out of sight where they are not to be discovered", async () => {

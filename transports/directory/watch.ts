@@ -215,7 +215,7 @@ class DirectoryWatch {
         return;
       case "absent":
         this.#forget(watched);
-        if (HOLDS_WHAT_IT_WATCHES && watched.files !== undefined) this.#lookLater(watched);
+        if (watched.files !== undefined) this.#lookLater(watched);
         else if (watched.files === undefined && !watched.isDue) this.#names.delete(name);
         return;
     }
@@ -242,9 +242,13 @@ class DirectoryWatch {
     }
   }
 
-  /** Lets go of a directory in which there is nothing yet, or any more, and looks again. */
+  /**
+   * Looks again at a directory in which there is nothing yet, or any more; a few times, where its entry will be noticed
+   * anyway, and else, having let go of it, for as long as it is there.
+   */
   #lookLater(watched: WatchedName): void {
-    unwatch(watched);
+    if (HOLDS_WHAT_IT_WATCHES) unwatch(watched);
+    else if (watched.absentLooks > PATIENT_LOOKS) return;
     const looks = watched.absentLooks++;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** looks);
     setTimeout(() => void this.#lookAfterSweep(watched, looks >= PATIENT_LOOKS), pauseMs).unref();
