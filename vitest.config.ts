@@ -13,7 +13,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
         test: {
           name: "faults over unix",
           include: ["test/faults/**/*.test.ts"],
-          exclude: ["test/faults/{quiet,domain,spawn}.test.ts"],
+          exclude: ["test/faults/{quiet,domain,spawn,hostile-directory}.test.ts"],
           env: { PROTOIPC_TRANSPORTS: "unix" },
         },
       },
@@ -22,7 +22,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
         test: {
           name: "faults over pipe",
           include: ["test/faults/**/*.test.ts"],
-          exclude: ["test/faults/{quiet,domain,spawn}.test.ts"],
+          exclude: ["test/faults/{quiet,domain,spawn,hostile-directory}.test.ts"],
           env: { PROTOIPC_TRANSPORTS: "pipe" },
         },
       },

@@ -108,6 +108,13 @@ static int names_attempt(protoipc_names *names, protoipc_claim *claim) {
   if (result == 0) result = names_lock(names, claim);
   if (result != 0) return result;
   names_file(claim->self.directory, "entry", path);
+  /* An owner before has left a file, if anything; what is none was put there by somebody else, and stays. */
+  const char *why = NULL;
+  result = platform_check_own(path, &why);
+  if (result != 0 && result != PROTOIPC_ENOTFOUND) {
+    names_unlock(claim);
+    return names_fail(names, result, path, why);
+  }
   result = platform_remove(path);
   if (result == 0) result = platform_remove_temporaries(claim->self.directory);
   if (result == 0) result = names_write_entry(&claim->self, claim->name);

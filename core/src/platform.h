@@ -91,6 +91,8 @@ int platform_is_own_directory(const char *path);
  * `room`; PROTOIPC_ENOTFOUND.
  */
 int platform_read_own(const char *path, void *out, size_t room, size_t *bytes, const char **why);
+/* As platform_read_own(), whatever is in it. */
+int platform_check_own(const char *path, const char **why);
 /* Writes a new file, mode 0600; where it fails none is left. PROTOIPC_EINUSE: it exists. */
 int platform_write_new(const char *path, const void *data, size_t bytes);
 /* PROTOIPC_EINUSE: `to` exists. */

@@ -120,6 +120,14 @@ static int platform_open_own(const char *path, int *out, struct stat *found, con
   return result;
 }
 
+int platform_check_own(const char *path, const char **why) {
+  struct stat found;
+  int fd = -1;
+  const int result = platform_open_own(path, &fd, &found, why);
+  if (result == 0) close(fd);
+  return result;
+}
+
 int platform_read_own(const char *path, void *out, size_t room, size_t *bytes, const char **why) {
   struct stat found;
   int fd = -1;

@@ -141,6 +141,12 @@ int platform_read_own(const char *path, void *out, size_t room, size_t *bytes, c
   return PROTOIPC_ENOTSUP;
 }
 
+int platform_check_own(const char *path, const char **why) {
+  (void)path;
+  *why = "cannot be read on this system";
+  return PROTOIPC_ENOTSUP;
+}
+
 int platform_write_new(const char *path, const void *data, size_t bytes) {
   (void)path, (void)data, (void)bytes;
   return PROTOIPC_ENOTSUP;

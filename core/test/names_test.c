@@ -309,10 +309,24 @@ static void refuses_what_is_not_safe_and_leaves_it(void) {
   CHECK_EQUAL(truncate(in_market("entry"), 262145), 0);
   refuse(names, "entry is larger");
   CHECK_EQUAL(unlink(in_market("entry")), 0);
+  CHECK_EQUAL(symlink("notes", in_market("entry")), 0);
+  refuse(names, "entry is a symbolic link");
   /* Held by one that says nothing: the time is over. */
+  CHECK_EQUAL(unlink(in_market("entry")), 0);
   CHECK_EQUAL(protoipc_names_claim(names, "market", NULL, 50000000, &claim), PROTOIPC_EINUSE);
   CHECK_TEXT(protoipc_names_reason(names), "does not say its pid");
   close(held);
+
+  /* Nor does who has the name remove what no owner can have left. */
+  CHECK_EQUAL(symlink("notes", in_market("entry")), 0);
+  refuse(names, "entry is a symbolic link");
+  CHECK_EQUAL(lstat(in_market("entry"), &seen), 0);
+  CHECK_EQUAL(unlink(in_market("entry")), 0);
+  CHECK_EQUAL(mkfifo(in_market("entry"), 0600), 0);
+  refuse(names, "entry is no regular file");
+  CHECK_EQUAL(lstat(in_market("entry"), &seen), 0);
+  CHECK_EQUAL(unlink(in_market("entry")), 0);
+  write_file(in_market("entry"), "garbage");
 
   /* What is not ours to remove stays; temporaries go. */
   write_file(in_market("notes"), "");

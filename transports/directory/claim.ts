@@ -6,7 +6,7 @@ import { TransportError } from "../transport.js";
 import { type Entry, entryPath, readEntry, writeEntry } from "./entry.js";
 import { type FileLock, lockDirectory, type Unlock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
-import { removeFile } from "./own-file.js";
+import { checkOwnFile, removeFile } from "./own-file.js";
 import { watchOwner } from "./presence.js";
 import { removeOwned, removeTemporaryFiles } from "./remove.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
@@ -99,6 +99,8 @@ async function take(options: ClaimOptions, directory: string, unlock: Unlock): P
   };
   let releasing: Promise<void> | undefined;
   try {
+    // An owner before has left a file, if anything; what is none was put there by somebody else, and stays.
+    await checkOwnFile(entryPath(directory));
     await removeFile(entryPath(directory));
     await removeTemporaryFiles(directory);
     await announce({ transports: [], services: [], topics: [] });

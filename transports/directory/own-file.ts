@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
 import { readWindowsFile, removeWindowsFile, renameOver } from "../windows-file.js";
@@ -15,6 +15,24 @@ const ON_WINDOWS = process.platform === "win32";
  */
 export async function readOwnFile(path: string, maxBytes: number): Promise<Buffer | undefined> {
   if (ON_WINDOWS) return readWindowsFile(path, maxBytes);
+  return withOwnFile(path, async (file, size) => {
+    if (size > maxBytes) throw denied(path, `has ${size} bytes, the limit is ${maxBytes}`);
+    // The size is what fstat said; a file that grows meanwhile is not followed.
+    const bytes = Buffer.alloc(size);
+    const { bytesRead } = await file.read(bytes, 0, size, 0);
+    return bytes.subarray(0, bytesRead);
+  });
+}
+
+/** Throws as `readOwnFile` does where something stands at the path that is no file of our own, whatever is in it. */
+export async function checkOwnFile(path: string): Promise<void> {
+  if (!ON_WINDOWS) await withOwnFile(path, () => Promise.resolve(undefined));
+}
+
+async function withOwnFile<T>(
+  path: string,
+  use: (file: FileHandle, size: number) => Promise<T>,
+): Promise<T | undefined> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
@@ -22,11 +40,7 @@ export async function readOwnFile(path: string, maxBytes: number): Promise<Buffe
       if (!found.isFile()) throw denied(path, "is no regular file");
       if (found.uid !== process.geteuid?.()) throw denied(path, `belongs to user ${found.uid}`);
       if ((found.mode & GROUP_AND_OTHERS_WRITE) !== 0) throw denied(path, "can be written by other users");
-      if (found.size > maxBytes) throw denied(path, `has ${found.size} bytes, the limit is ${maxBytes}`);
-      // The size is what fstat said; a file that grows meanwhile is not followed.
-      const bytes = Buffer.alloc(found.size);
-      const { bytesRead } = await file.read(bytes, 0, found.size, 0);
-      return bytes.subarray(0, bytesRead);
+      return await use(file, found.size);
     } finally {
       await file.close();
     }
