@@ -13,6 +13,7 @@ import type { PeerCredentials } from "../transports/transport.js";
 import { transportErrorOf } from "../transports/errno.js";
 import type { CredentialsOf } from "../transports/unix/index.js";
 import { Socket } from "node:net";
+import { Lines } from "./lines.js";
 
 export interface NodeSpawnerOptions {
   readonly closingRecord: (message: string) => Uint8Array;
@@ -21,8 +22,6 @@ export interface NodeSpawnerOptions {
 }
 
 const SCRIPT = /\.[cm]?js$/;
-/** What a process writes without a line end is cut here. */
-const MAX_LINE_BYTES = 8_192;
 
 /** Child processes as Node starts them. A script is run by this Node. */
 export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions): Spawner {
@@ -108,20 +107,8 @@ async function endOf(child: ChildProcess): Promise<{ code: number | null; signal
 }
 
 function readLines(stream: Readable, onLine: (line: string) => void): void {
-  let rest = "";
-  stream.setEncoding("utf8");
-  stream.on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    for (const line of lines) onLine(line);
-    if (rest.length > MAX_LINE_BYTES) {
-      onLine(rest);
-      rest = "";
-    }
-  });
-  stream.on("end", () => {
-    if (rest !== "") onLine(rest);
-    rest = "";
-  });
+  const lines = new Lines(onLine);
+  stream.on("data", (chunk: Buffer) => lines.push(chunk));
+  stream.on("end", () => lines.end());
   stream.on("error", () => {});
 }

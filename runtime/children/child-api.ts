@@ -40,7 +40,10 @@ export interface ChildEvents {
   connected: (peer: Peer) => void;
   /** Its process has ended. `restartInMs`: when it is started again; `undefined`: it is not. */
   exit: (end: ProcessEnd & { readonly pid: number; readonly restartInMs: number | undefined }) => void;
-  /** A line of its standard error. */
+  /**
+   * A line of its standard error, without its end ("\n" or "\r\n"). A line of more than 8,192 bytes comes in pieces of at
+   * most so many, each of which but the last ends with " […]".
+   */
   stderr: (line: string) => void;
   /** It will not be started again: it could not be, or has ended too often. Its client's calls fail from now on. */
   failed: (error: IpcError) => void;

@@ -8,7 +8,7 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
   readonly via: "socket" | "stdio";
   readonly limits: LinkLimits;
-  /** A line that the process has written to its standard error. */
+  /** A line that the process has written to its standard error, or a piece of one, as `ChildEvents.stderr` says. */
   onStderr(line: string): void;
 }
 
