@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { SpawnedProcess, Spawner } from "../runtime/children/spawner.js";
 import {
@@ -9,7 +11,7 @@ import {
   takeParentStreams,
   VIA_STDIO,
 } from "../transports/inherited/index.js";
-import type { PeerCredentials } from "../transports/transport.js";
+import type { PeerCredentials, TransportError } from "../transports/transport.js";
 import { transportErrorOf } from "../transports/errno.js";
 import type { CredentialsOf } from "../transports/unix/index.js";
 import { Socket } from "node:net";
@@ -30,15 +32,21 @@ export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions
       const [file, words] = SCRIPT.test(command)
         ? [process.execPath, [command, ...args]]
         : [command, [...args]];
-      const child = spawn(file, words, {
-        cwd,
-        env: { ...process.env, ...env, [PARENT_VARIABLE]: via === "socket" ? `fd:${PARENT_FD}` : VIA_STDIO },
-        stdio: via === "socket" ? ["ignore", "inherit", "pipe", "pipe"] : ["pipe", "pipe", "pipe"],
-      });
+      let child: ChildProcess | undefined;
       try {
+        child = spawn(file, words, {
+          cwd,
+          env: {
+            ...process.env,
+            ...env,
+            [PARENT_VARIABLE]: via === "socket" ? `fd:${PARENT_FD}` : VIA_STDIO,
+          },
+          stdio: via === "socket" ? ["ignore", "inherit", "pipe", "pipe"] : ["pipe", "pipe", "pipe"],
+        });
         if (child.pid === undefined) await once(child, "spawn");
       } catch (error) {
-        throw transportErrorOf(error, `cannot start ${command}`);
+        for (const stream of child?.stdio ?? []) stream?.destroy();
+        throw await startError(error, command, cwd);
       }
       // A failed kill or the like ends no process.
       child.on("error", () => {});
@@ -111,4 +119,16 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
   stream.on("data", (chunk: Buffer) => lines.push(chunk));
   stream.on("end", () => lines.end());
   stream.on("error", () => {});
+}
+
+/** The system has one error for a program that is missing or forbidden and for a working directory that is. */
+async function startError(error: unknown, command: string, cwd: string | undefined): Promise<TransportError> {
+  const what = `cannot start ${command}`;
+  try {
+    // With the dot, it has to be a directory.
+    if (cwd !== undefined) await access(`${cwd}/.`, constants.X_OK);
+  } catch (cause) {
+    return transportErrorOf(cause, `${what} in ${cwd} (cwd)`);
+  }
+  return transportErrorOf(error, what);
 }

@@ -16,6 +16,7 @@ const KINDS: Readonly<Record<string, TransportError["kind"]>> = {
   ELOOP: "denied",
   ENAMETOOLONG: "invalid",
   ENOTDIR: "invalid",
+  E2BIG: "invalid",
 };
 
 /** A `TransportError` for a system error: `what` failed. One that is such already stays as it is. */

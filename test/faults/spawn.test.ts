@@ -170,6 +170,48 @@ describe("a process that cannot be started", () => {
     await expect(endpoint.spawn(PROGRAM, { via: "pigeon" as "socket" })).rejects.toThrow(TypeError);
   });
 
+  it("is told of by its working directory, where it is that which is missing", async () => {
+    const endpoint = await openHere();
+    const missing = await failureOf(endpoint.spawn(PROGRAM, { cwd: "/nowhere/at-all" }));
+    expect([missing.code, missing.rawMessage]).toEqual([
+      "NOT_FOUND",
+      `cannot start ${PROGRAM} in /nowhere/at-all (cwd): ENOENT`,
+    ]);
+    const file = await failureOf(endpoint.spawn(PROGRAM, { cwd: PROGRAM }));
+    expect([file.code, file.rawMessage]).toEqual([
+      "INVALID_ARGUMENT",
+      `cannot start ${PROGRAM} in ${PROGRAM} (cwd): ENOTDIR`,
+    ]);
+    const program = await failureOf(endpoint.spawn("/nowhere/plugin", { cwd: tmpdir() }));
+    expect(program.rawMessage).toBe("cannot start /nowhere/plugin: ENOENT");
+  });
+
+  it("is told of where it is given more than the system takes", async () => {
+    const endpoint = await openHere();
+    const tooMuch = await failureOf(endpoint.spawn(PROGRAM, { args: ["x".repeat(10_000_000)] }));
+    expect([tooMuch.code, tooMuch.rawMessage]).toEqual([
+      "INVALID_ARGUMENT",
+      `cannot start ${PROGRAM}: E2BIG`,
+    ]);
+  });
+
+  it("leaves no descriptor behind", async () => {
+    const endpoint = await openHere();
+    const before = await openFiles(process.pid);
+    for (let i = 0; i < 10; i++) {
+      await Promise.all([
+        failureOf(endpoint.spawn("/nowhere/plugin")),
+        failureOf(endpoint.spawn(PROGRAM, { cwd: "/nowhere", via: "stdio" })),
+        failureOf(endpoint.spawn(PROGRAM, { args: ["x".repeat(10_000_000)] })),
+      ]);
+    }
+    await until(
+      () => openFiles(process.pid),
+      (count) => count <= before,
+      5_000,
+    );
+  });
+
   it("has no parent to join where nobody started it", async () => {
     const orphan = await failureOf(openHere({ parent: true }));
     expect(orphan.code).toBe("FAILED_PRECONDITION");
