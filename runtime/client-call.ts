@@ -21,7 +21,8 @@ export interface CallBounds {
 }
 
 const NO_SIGNALS: readonly AbortSignal[] = [];
-const UNBOUNDED: CallBounds = { deadlineMs: Number.POSITIVE_INFINITY, signals: NO_SIGNALS };
+/** No end at all. */
+export const UNBOUNDED: CallBounds = { deadlineMs: Number.POSITIVE_INFINITY, signals: NO_SIGNALS };
 
 /** Reads the bounds out of the options. Throws a `TypeError` that names the option. */
 export function boundsOf(

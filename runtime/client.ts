@@ -30,8 +30,8 @@ export interface Channel {
   readonly target: string;
   /** The connection, if there is one to use. */
   current(): Connection | undefined;
-  /** Dials if need be. Rejects with `IpcError`. */
-  connect(): Promise<Connection>;
+  /** Dials if need be. Waits no longer than the bounds say, and keeps nothing of who waited. Rejects with `IpcError`. */
+  connect(bounds: CallBounds): Promise<Connection>;
   /** Whether its endpoint is closed, so that no connection will come. */
   isOver(): boolean;
 }
@@ -117,7 +117,7 @@ async function startLater(
   request: unknown,
 ): Promise<void> {
   try {
-    begin(await within(channel.host, bounds, channel.connect()), call, many, request);
+    begin(await channel.connect(bounds), call, many, request);
   } catch (error) {
     call.failBeforeStart(IpcError.from(error));
   }
@@ -130,7 +130,7 @@ async function sendOneWay(
   options: CallOptions | undefined,
   bounds: CallBounds,
 ): Promise<void> {
-  const connection = channel.current() ?? (await within(channel.host, bounds, channel.connect()));
+  const connection = channel.current() ?? (await channel.connect(bounds));
   const { session } = connection;
   const { deadlineMs, signals } = bounds;
   const reached = boundsReached(bounds, channel.host);

@@ -175,12 +175,15 @@ export class Connection implements SessionHandler {
   }
 }
 
-/** A promise with its two ends (Node 20 has no `Promise.withResolvers`). */
-export function settleable<T>(): {
+/** A promise with its two ends. */
+export interface Settleable<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (error: IpcError) => void;
-} {
+}
+
+/** Node 20 has no `Promise.withResolvers`. */
+export function settleable<T>(): Settleable<T> {
   let resolve!: (value: T) => void;
   let reject!: (error: IpcError) => void;
   const promise = new Promise<T>((onValue, onError) => {

@@ -384,7 +384,7 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
         target,
         isOver: () => this.#closing !== undefined,
         current: () => this.#dialled.usable(target),
-        connect: () => this.#connectTo(target),
+        connect: (bounds) => within(host, bounds, this.#connectTo(target)),
       };
     }
     const connection = this.#byPeer.get(target);

@@ -1,4 +1,4 @@
-import type { Channel } from "./client.js";
+import { type Channel, within } from "./client.js";
 import type { Connection } from "./connection.js";
 import { IpcError } from "./error.js";
 import type { Host } from "./host.js";
@@ -27,29 +27,30 @@ export interface ServiceChannelConfig {
 export function serviceChannel(config: ServiceChannelConfig): Channel {
   const { host, service } = config;
   let address: string | undefined;
+  const connect = async (): Promise<Connection> => {
+    const found = await config.registry.snapshot();
+    const serving = found.filter(({ services }) => services.some(({ name }) => name === service));
+    let failure: IpcError | undefined;
+    for (const endpoint of inOrder(serving, config)) {
+      try {
+        const connection = await config.connect(endpoint.address);
+        address = endpoint.address;
+        return connection;
+      } catch (error) {
+        // It may just have ended; another one may do.
+        failure = IpcError.from(error);
+      }
+    }
+    if (failure !== undefined) throw failure;
+    const text = `nobody serves ${service} in domain ${config.domain}, which has ${found.length} endpoints`;
+    throw new IpcError("UNAVAILABLE", text);
+  };
   return {
     host,
     target: service,
     isOver: () => config.isOver(),
     current: () => (address === undefined ? undefined : config.current(address)),
-    async connect() {
-      const found = await config.registry.snapshot();
-      const serving = found.filter(({ services }) => services.some(({ name }) => name === service));
-      let failure: IpcError | undefined;
-      for (const endpoint of inOrder(serving, config)) {
-        try {
-          const connection = await config.connect(endpoint.address);
-          address = endpoint.address;
-          return connection;
-        } catch (error) {
-          // It may just have ended; another one may do.
-          failure = IpcError.from(error);
-        }
-      }
-      if (failure !== undefined) throw failure;
-      const text = `nobody serves ${service} in domain ${config.domain}, which has ${found.length} endpoints`;
-      throw new IpcError("UNAVAILABLE", text);
-    },
+    connect: (bounds) => within(host, bounds, connect()),
   };
 }
 

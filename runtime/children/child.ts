@@ -1,8 +1,9 @@
 import type { Link, LinkLimits } from "../../transports/transport.js";
 import type { BlockingCalls, ClientOptions } from "../api.js";
 import { BackOff, type BackOffRules, backOffRules } from "../back-off.js";
-import { type Channel, makeClient } from "../client.js";
-import type { Connection } from "../connection.js";
+import { type Channel, makeClient, within } from "../client.js";
+import type { CallBounds } from "../client-call.js";
+import { type Connection, type Settleable, settleable } from "../connection.js";
 import type { ServiceDefinition } from "../definition.js";
 import { Emitter } from "../emitter.js";
 import { IpcError } from "../error.js";
@@ -10,7 +11,6 @@ import type { Host } from "../host.js";
 import type { Interceptor } from "../interceptor.js";
 import type { Peer } from "../peer.js";
 import { fromTransportError } from "../transport-errors.js";
-import { Waiters } from "../topic/waiters.js";
 import type { Child, ChildEvents, RestartPolicy, SpawnOptions } from "./child-api.js";
 import type { ProcessEnd, SpawnedProcess, Spawner } from "./spawner.js";
 
@@ -48,7 +48,8 @@ export class EndpointChild implements Child {
   readonly #rules: RestartRules | undefined;
   readonly #backOff: BackOff | undefined;
   readonly #events: Emitter<ChildEvents>;
-  readonly #waiters: Waiters;
+  /** The calls that wait for a connection. */
+  readonly #callers = new Set<Settleable<Connection>>();
   #process: SpawnedProcess | undefined;
   #connection: Connection | undefined;
   #restartTimes: number[] = [];
@@ -75,7 +76,6 @@ export class EndpointChild implements Child {
     this.#rules = restartRules(options.restart);
     this.#backOff = this.#rules === undefined ? undefined : new BackOff(this.#rules.backOff, home.host);
     this.#events = new Emitter((error) => home.host.warn(error));
-    this.#waiters = new Waiters(home.host);
   }
 
   get peer(): Peer | undefined {
@@ -103,16 +103,7 @@ export class EndpointChild implements Child {
       target: this.#command,
       current: () => this.#usable,
       isOver: () => this.#over !== undefined,
-      connect: async () => {
-        await this.#waiters.until(() => this.#usable !== undefined || this.#over !== undefined, {
-          signal: undefined,
-          timeoutMs: undefined,
-          timeoutText: undefined,
-        });
-        const connection = this.#usable;
-        if (connection === undefined) throw this.#over!;
-        return connection;
-      },
+      connect: (bounds) => this.#connect(bounds),
     };
     return makeClient(service, channel, options, this.#home.clientInterceptors) as Client &
       BlockingCalls<Client>;
@@ -174,8 +165,24 @@ export class EndpointChild implements Child {
     }
     hasConnected = true;
     this.#connection = connection;
+    for (const caller of this.#callers) caller.resolve(connection);
     this.#events.emit("connected", connection.peer!);
-    this.#waiters.check();
+  }
+
+  async #connect(bounds: CallBounds): Promise<Connection> {
+    if (this.#usable !== undefined) return this.#usable;
+    if (this.#over !== undefined) throw this.#over;
+    const caller = settleable<Connection>();
+    this.#callers.add(caller);
+    try {
+      return await within(this.#home.host, bounds, caller.promise);
+    } finally {
+      this.#callers.delete(caller);
+    }
+  }
+
+  #failCallers(error: IpcError): void {
+    for (const caller of this.#callers) caller.reject(error);
   }
 
   get #usable(): Connection | undefined {
@@ -227,7 +234,7 @@ export class EndpointChild implements Child {
     const often = this.#restarts === 0 ? "" : `given up after ${this.#restarts} restarts: `;
     this.#over = new IpcError(error.code, `${often}${error.rawMessage}`, { cause: error.cause });
     this.#home.onDone(this);
-    this.#waiters.check();
+    this.#failCallers(this.#over);
     if (this.#rules !== undefined) this.#events.emit("failed", this.#over);
   }
 
@@ -242,7 +249,7 @@ export class EndpointChild implements Child {
     const { killTimeoutMs = KILL_TIMEOUT_MS } = this.#options;
     this.#over ??= new IpcError("UNAVAILABLE", `${this.#command} is closed`);
     this.#cancelRestart?.();
-    this.#waiters.check();
+    this.#failCallers(this.#over);
     const running = this.#process;
     if (running !== undefined) {
       let hasEnded = false;

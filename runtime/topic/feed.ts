@@ -1,5 +1,6 @@
 import { BackOff, type BackOffRules } from "../back-off.js";
 import type { Channel } from "../client.js";
+import { UNBOUNDED } from "../client-call.js";
 import type { Connection } from "../connection.js";
 import { IpcError } from "../error.js";
 import type { Host } from "../host.js";
@@ -57,7 +58,7 @@ export class Feed {
       this.#start(current);
       return;
     }
-    channel.connect().then(
+    channel.connect(UNBOUNDED).then(
       (connection) => this.#start(connection),
       (error: unknown) => this.#onEnd(IpcError.from(error)),
     );
