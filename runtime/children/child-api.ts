@@ -5,13 +5,13 @@ import type { IpcError } from "../error.js";
 import type { Peer } from "../peer.js";
 import type { ProcessEnd } from "./spawner.js";
 
-/** How a process is started, and what becomes of it. */
+/** How a process is started, and what becomes of it. No text may have a NUL byte: programs get C strings. */
 export interface SpawnOptions {
   /** What the program is given. */
   readonly args?: readonly string[] | undefined;
   /** Its working directory; this one's unless said. */
   readonly cwd?: string | undefined;
-  /** Environment variables beside those of this process; `undefined` leaves one out. */
+  /** Environment variables beside those of this process; `undefined` leaves one out. A name has no "=". */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /**
    * What carries the link: a socket that the process inherits as descriptor 3 ("socket", unless said), or its standard
@@ -26,7 +26,7 @@ export interface SpawnOptions {
   readonly killTimeoutMs?: number | undefined;
 }
 
-/** When a process that has ended is started again. */
+/** When a process that has ended is started again. Its first pause is of at most 100 ms, its longest of 10,000, unless said. */
 export interface RestartPolicy extends BackOffPolicy {
   /** How often within `windowMs` before it is given up. 10 unless said. */
   readonly maxRestarts?: number | undefined;

@@ -1,6 +1,5 @@
 import type { Link, LinkLimits } from "../../transports/transport.js";
 import type { BlockingCalls, ClientOptions } from "../api.js";
-import { BackOff, type BackOffRules, backOffRules } from "../back-off.js";
 import { type Channel, makeClient, within } from "../client.js";
 import type { CallBounds } from "../client-call.js";
 import { type Connection, type Settleable, settleable } from "../connection.js";
@@ -11,7 +10,9 @@ import type { Host } from "../host.js";
 import type { Interceptor } from "../interceptor.js";
 import type { Peer } from "../peer.js";
 import { fromTransportError } from "../transport-errors.js";
-import type { Child, ChildEvents, RestartPolicy, SpawnOptions } from "./child-api.js";
+import type { Child, ChildEvents, SpawnOptions } from "./child-api.js";
+import { Restarts } from "./restarts.js";
+import { type SpawnRules, spawnRules } from "./spawn-rules.js";
 import type { ProcessEnd, SpawnedProcess, Spawner } from "./spawner.js";
 
 /** What a child needs of its endpoint. */
@@ -25,34 +26,19 @@ export interface ChildHome {
   onDone(child: EndpointChild): void;
 }
 
-interface RestartRules {
-  readonly backOff: BackOffRules;
-  readonly maxRestarts: number;
-  readonly windowMs: number;
-}
-
-const CONNECT_TIMEOUT_MS = 10_000;
-const KILL_TIMEOUT_MS = 2_000;
-const MAX_RESTARTS = 10;
-const WINDOW_MS = 60_000;
 /** The last words of a process that has ended, for the error. */
 const LAST_LINES = 5;
-/** Restarts without a pause would keep the machine busy with a process that cannot live. */
-const RESTART_DELAY_MS = 100;
 
 /** A process, started again as its options say. */
 export class EndpointChild implements Child {
-  readonly #command: string;
-  readonly #options: SpawnOptions;
+  readonly #rules: SpawnRules;
   readonly #home: ChildHome;
-  readonly #rules: RestartRules | undefined;
-  readonly #backOff: BackOff | undefined;
+  readonly #restarting: Restarts | undefined;
   readonly #events: Emitter<ChildEvents>;
   /** The calls that wait for a connection. */
   readonly #callers = new Set<Settleable<Connection>>();
   #process: SpawnedProcess | undefined;
   #connection: Connection | undefined;
-  #restartTimes: number[] = [];
   #restarts = 0;
   #cancelRestart: (() => void) | undefined;
   #lines: string[] = [];
@@ -61,20 +47,10 @@ export class EndpointChild implements Child {
 
   /** Throws a `TypeError` for an option that cannot be. */
   constructor(command: string, options: SpawnOptions, home: ChildHome) {
-    const { connectTimeoutMs = 1, killTimeoutMs = 0, via = "socket" } = options;
-    if (typeof command !== "string" || command === "")
-      throw new TypeError("spawn takes the name of a program");
-    if (!(connectTimeoutMs > 0))
-      throw new TypeError(`connectTimeoutMs is ${connectTimeoutMs}; it must be above 0`);
-    if (!(killTimeoutMs >= 0))
-      throw new TypeError(`killTimeoutMs is ${killTimeoutMs}; it must be a number from 0`);
-    if (via !== "socket" && via !== "stdio")
-      throw new TypeError(`via is ${JSON.stringify(via)}; it must be "socket" or "stdio"`);
-    this.#command = command;
-    this.#options = options;
+    this.#rules = spawnRules(command, options);
     this.#home = home;
-    this.#rules = restartRules(options.restart);
-    this.#backOff = this.#rules === undefined ? undefined : new BackOff(this.#rules.backOff, home.host);
+    const { restart } = this.#rules;
+    this.#restarting = restart === undefined ? undefined : new Restarts(restart, home.host);
     this.#events = new Emitter((error) => home.host.warn(error));
   }
 
@@ -100,7 +76,7 @@ export class EndpointChild implements Child {
   ): Client & BlockingCalls<Client> {
     const channel: Channel = {
       host: this.#home.host,
-      target: this.#command,
+      target: this.#rules.request.command,
       current: () => this.#usable,
       isOver: () => this.#over !== undefined,
       connect: (bounds) => this.#connect(bounds),
@@ -121,7 +97,7 @@ export class EndpointChild implements Child {
   /** Starts the process, and resolves when it is connected. Rejects with `IpcError`, having left nothing behind. */
   async start(): Promise<void> {
     const { host, spawner, limits } = this.#home;
-    const { args = [], cwd, env, via = "socket", connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options;
+    const { request, connectTimeoutMs } = this.#rules;
     this.#lines = [];
     const onStderr = (line: string): void => {
       this.#lines.push(line);
@@ -130,7 +106,7 @@ export class EndpointChild implements Child {
     };
     let started: SpawnedProcess;
     try {
-      started = await spawner.spawn({ command: this.#command, args, cwd, env, via, limits, onStderr });
+      started = await spawner.spawn({ ...request, limits, onStderr });
     } catch (error) {
       throw startError(error);
     }
@@ -144,7 +120,7 @@ export class EndpointChild implements Child {
     });
     let cancelTimer: (() => void) | undefined;
     const late = new Promise<never>((_, reject) => {
-      const text = `${this.#command} has not introduced itself within ${connectTimeoutMs} ms (connectTimeoutMs)`;
+      const text = `${this.#rules.request.command} has not introduced itself within ${connectTimeoutMs} ms (connectTimeoutMs)`;
       cancelTimer = host.setTimer(() => reject(new IpcError("DEADLINE_EXCEEDED", text)), connectTimeoutMs);
     });
     try {
@@ -193,22 +169,10 @@ export class EndpointChild implements Child {
     if (this.#process !== started) return;
     this.#process = undefined;
     this.#connection = undefined;
-    const restartInMs = this.#closing === undefined ? this.#nextRestartMs() : undefined;
+    const restartInMs = this.#closing === undefined ? this.#restarting?.nextDelayMs() : undefined;
     this.#events.emit("exit", { ...end, pid: started.pid, restartInMs });
     if (restartInMs !== undefined) this.#restartLater(restartInMs);
     else if (this.#closing === undefined) this.#fail(this.#endError(end));
-  }
-
-  /** `undefined` where it is not started again. */
-  #nextRestartMs(): number | undefined {
-    if (this.#rules === undefined || this.#backOff === undefined) return undefined;
-    const nowMs = this.#home.host.now();
-    const { maxRestarts, windowMs } = this.#rules;
-    this.#restartTimes = this.#restartTimes.filter((timeMs) => timeMs > nowMs - windowMs);
-    if (this.#restartTimes.length >= maxRestarts) return undefined;
-    if (this.#restartTimes.length === 0) this.#backOff.reset();
-    this.#restartTimes.push(nowMs);
-    return Math.ceil(this.#backOff.nextDelayMs());
   }
 
   #restartLater(delayMs: number): void {
@@ -219,7 +183,7 @@ export class EndpointChild implements Child {
       this.#restarts++;
       this.start().catch((error: unknown) => {
         if (this.#closing !== undefined) return;
-        const again = this.#nextRestartMs();
+        const again = this.#restarting?.nextDelayMs();
         if (again === undefined) this.#fail(IpcError.from(error));
         else this.#restartLater(again);
       });
@@ -235,19 +199,19 @@ export class EndpointChild implements Child {
     this.#over = new IpcError(error.code, `${often}${error.rawMessage}`, { cause: error.cause });
     this.#home.onDone(this);
     this.#failCallers(this.#over);
-    if (this.#rules !== undefined) this.#events.emit("failed", this.#over);
+    if (this.#restarting !== undefined) this.#events.emit("failed", this.#over);
   }
 
   #endError({ code, signal }: ProcessEnd): IpcError {
     const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
     const words = this.#lines.length === 0 ? "" : `; its last words: ${this.#lines.join(" | ")}`;
-    return new IpcError("UNAVAILABLE", `${this.#command} ${how}${words}`);
+    return new IpcError("UNAVAILABLE", `${this.#rules.request.command} ${how}${words}`);
   }
 
   async #close(): Promise<void> {
     const { host } = this.#home;
-    const { killTimeoutMs = KILL_TIMEOUT_MS } = this.#options;
-    this.#over ??= new IpcError("UNAVAILABLE", `${this.#command} is closed`);
+    const { killTimeoutMs } = this.#rules;
+    this.#over ??= new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`);
     this.#cancelRestart?.();
     this.#failCallers(this.#over);
     const running = this.#process;
@@ -286,17 +250,4 @@ function startError(error: unknown): IpcError {
   const { code, rawMessage } = fromTransportError(error);
   const isMissing = error instanceof Error && "kind" in error && error.kind === "notFound";
   return new IpcError(isMissing ? "NOT_FOUND" : code, rawMessage, { cause: error });
-}
-
-function restartRules(given: boolean | RestartPolicy | undefined): RestartRules | undefined {
-  if (given === undefined || given === false) return undefined;
-  const { maxRestarts = MAX_RESTARTS, windowMs = WINDOW_MS, ...policy } = given === true ? {} : given;
-  if (!(maxRestarts >= 0))
-    throw new TypeError(`restart.maxRestarts is ${maxRestarts}; it must be a number from 0`);
-  if (!(windowMs > 0)) throw new TypeError(`restart.windowMs is ${windowMs}; it must be a number above 0`);
-  const backOff = backOffRules(
-    { initialDelayMs: RESTART_DELAY_MS, maxDelayMs: 10_000, jitter: 0.5, ...policy },
-    "restart",
-  )!;
-  return { backOff, maxRestarts, windowMs };
 }

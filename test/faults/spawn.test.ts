@@ -168,6 +168,7 @@ describe("a process that cannot be started", () => {
     expect(garbage.code).toBe("INTERNAL");
     expect(endpoint.connectedPeers).toEqual([]);
     await expect(endpoint.spawn(PROGRAM, { via: "pigeon" as "socket" })).rejects.toThrow(TypeError);
+    await expect(endpoint.spawn(PROGRAM, { args: ["\0"] })).rejects.toThrow(TypeError);
   });
 
   it("is told of by its working directory, where it is that which is missing", async () => {

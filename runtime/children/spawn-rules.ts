@@ -1,0 +1,63 @@
+import type { SpawnOptions } from "./child-api.js";
+import { type RestartRules, restartRules } from "./restarts.js";
+import type { SpawnRequest } from "./spawner.js";
+
+/** What `spawn` was told, checked, with its defaults. */
+export interface SpawnRules {
+  readonly request: Omit<SpawnRequest, "limits" | "onStderr">;
+  readonly restart: RestartRules | undefined;
+  readonly connectTimeoutMs: number;
+  readonly killTimeoutMs: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const KILL_TIMEOUT_MS = 2_000;
+
+const OPTION_NAMES: readonly (keyof SpawnOptions)[] = [
+  "args",
+  "cwd",
+  "env",
+  "via",
+  "restart",
+  "connectTimeoutMs",
+  "killTimeoutMs",
+];
+
+/** Throws a `TypeError` that names the option, its value and its range; the values of `args` and `env` may be secret. */
+export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
+  if (command === "") throw new TypeError('command is ""; it must be the name of a program');
+  checkText("command", command);
+  for (const name of Object.keys(options)) {
+    if (OPTION_NAMES.some((known) => known === name)) continue;
+    throw new TypeError(`spawn has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
+  }
+  const { args = [], cwd, env, via = "socket", restart } = options;
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS, killTimeoutMs = KILL_TIMEOUT_MS } = options;
+  if (!Array.isArray(args)) throw new TypeError(`args is ${typeof args}; it must be an array of strings`);
+  for (const [index, value] of args.entries()) checkText(`args[${index}]`, value);
+  if (cwd !== undefined) checkText("cwd", cwd);
+  for (const [name, value] of Object.entries(env ?? {})) checkVariable(name, value);
+  if (via !== "socket" && via !== "stdio")
+    throw new TypeError(`via is ${JSON.stringify(via)}; it must be "socket" or "stdio"`);
+  if (!(connectTimeoutMs > 0))
+    throw new TypeError(`connectTimeoutMs is ${connectTimeoutMs}; it must be a number above 0`);
+  if (!(killTimeoutMs >= 0))
+    throw new TypeError(`killTimeoutMs is ${killTimeoutMs}; it must be a number from 0`);
+  const request = { command, args, cwd, env, via };
+  return { request, restart: restartRules(restart), connectTimeoutMs, killTimeoutMs };
+}
+
+function checkVariable(name: string, value: unknown): void {
+  const option = `env[${JSON.stringify(name)}]`;
+  // The system would take what is behind the first "=" for a part of the value.
+  if (name === "" || /[=\0]/.test(name))
+    throw new TypeError(`${option}: the name of a variable is not empty and has neither "=" nor a NUL byte`);
+  if (value !== undefined) checkText(option, value);
+}
+
+/** Programs get their words as C strings. */
+function checkText(name: string, value: unknown): void {
+  if (typeof value !== "string") throw new TypeError(`${name} is ${typeof value}; it must be a string`);
+  const at = value.indexOf("\0");
+  if (at !== -1) throw new TypeError(`${name} has a NUL byte at ${at}, which no program can be given`);
+}
