@@ -115,6 +115,7 @@ export type { BackOffPolicy } from "./runtime/back-off.js";
 export type {
   Child,
   ChildEvents,
+  ChildState,
   RestartPolicy,
   SpawnOptions,
 } from "./runtime/children/child-api.js";

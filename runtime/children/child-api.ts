@@ -18,11 +18,18 @@ export interface SpawnOptions {
    * input and output ("stdio"), which it can then not use otherwise.
    */
   readonly via?: "socket" | "stdio" | undefined;
-  /** Starts it again when it has ended; true for the usual pauses and limits. */
+  /**
+   * Starts it again when it has ended, once it has introduced itself for the first time; true for the usual pauses and
+   * limits. One that could never be connected rejects `spawn` instead.
+   */
   readonly restart?: boolean | RestartPolicy | undefined;
   /** How long it may take until it has introduced itself, in milliseconds. 10,000 unless said. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long `close` waits for it to end, before SIGTERM and again before SIGKILL, in milliseconds. 2,000 unless said. */
+  /**
+   * How long a process may take to end when its link has, before SIGTERM and again before SIGKILL, in milliseconds from 0;
+   * how long `close` waits for its calls before that. One that has not introduced itself gets SIGTERM at once. 2,000 unless
+   * said.
+   */
   readonly killTimeoutMs?: number | undefined;
 }
 
@@ -38,19 +45,35 @@ export interface RestartPolicy extends BackOffPolicy {
 export interface ChildEvents {
   /** It is connected: the first time, and after each restart. */
   connected: (peer: Peer) => void;
-  /** Its process has ended. `restartInMs`: when it is started again; `undefined`: it is not. */
+  /**
+   * Its process has ended, by itself or because it was made to when its link had. Told once of each process that was
+   * started, whether it had introduced itself or not. `restartInMs`: when it is started again; `undefined`: it is not.
+   */
   exit: (end: ProcessEnd & { readonly pid: number; readonly restartInMs: number | undefined }) => void;
   /**
    * A line of its standard error, without its end ("\n" or "\r\n"). A line of more than 8,192 bytes comes in pieces of at
    * most so many, each of which but the last ends with " […]".
    */
   stderr: (line: string) => void;
-  /** It will not be started again: it could not be, or has ended too often. Its client's calls fail from now on. */
+  /**
+   * One that was to be started again is given up: it could not be started, or has ended too often. Its calls fail from now on.
+   */
   failed: (error: IpcError) => void;
 }
 
+/**
+ * Where a child is in its life:
+ * - "starting": its process has not introduced itself yet;
+ * - "connected": it takes calls;
+ * - "ending": its link closes or has closed, and its process is to end;
+ * - "waiting": its process has ended, and is started again after a pause;
+ * - "ended": there is no process, and there will be none.
+ */
+export type ChildState = "starting" | "connected" | "ending" | "waiting" | "ended";
+
 /** A process that was started by an endpoint and is connected to it. */
 export interface Child extends AsyncDisposable {
+  readonly state: ChildState;
   /** Its endpoint; after a restart another one. `undefined` while it is not connected. */
   readonly peer: Peer | undefined;
   /** Its process; `undefined` while there is none. */
@@ -59,7 +82,8 @@ export interface Child extends AsyncDisposable {
   readonly restarts: number;
   /**
    * A client of a service that the process serves. A call while it is not connected waits for it, as long as it may be
-   * started again; else it fails with UNAVAILABLE. Calls that are under way when the process ends fail with UNAVAILABLE.
+   * started again; else it fails with UNAVAILABLE. Calls that are under way when the process or its link ends fail with
+   * UNAVAILABLE.
    */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
@@ -68,8 +92,8 @@ export interface Child extends AsyncDisposable {
   /** Listens to an event; the function returned stops that. */
   on<E extends keyof ChildEvents>(event: E, listener: ChildEvents[E]): () => void;
   /**
-   * Ends it: its calls finish, the link closes, which tells the process to end; then SIGTERM, then SIGKILL. Resolves when it
-   * has ended. Idempotent.
+   * Ends it: its calls finish, the link closes, which tells the process to end; then SIGTERM, then SIGKILL, each after
+   * `killTimeoutMs`. Resolves when it has ended, and `exit` is told. Idempotent.
    */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { Link, LinkLimits } from "../../transports/transport.js";
 import type { BlockingCalls, ClientOptions } from "../api.js";
-import { type Channel, makeClient, within } from "../client.js";
+import { makeClient, within } from "../client.js";
 import type { CallBounds } from "../client-call.js";
 import { type Connection, type Settleable, settleable } from "../connection.js";
 import type { ServiceDefinition } from "../definition.js";
@@ -10,7 +10,8 @@ import type { Host } from "../host.js";
 import type { Interceptor } from "../interceptor.js";
 import type { Peer } from "../peer.js";
 import { fromTransportError } from "../transport-errors.js";
-import type { Child, ChildEvents, SpawnOptions } from "./child-api.js";
+import type { Child, ChildEvents, ChildState, SpawnOptions } from "./child-api.js";
+import { ProcessRun } from "./process-run.js";
 import { Restarts } from "./restarts.js";
 import { type SpawnRules, spawnRules } from "./spawn-rules.js";
 import type { ProcessEnd, SpawnedProcess, Spawner } from "./spawner.js";
@@ -23,13 +24,24 @@ export interface ChildHome {
   readonly clientInterceptors: readonly Interceptor[];
   /** Begins a session on a link to a process that dials. */
   adopt(link: Link): Connection;
+  /** It has ended, and will not be started again. */
   onDone(child: EndpointChild): void;
 }
+
+type Phase =
+  /** The system is asked for a process. */
+  | { readonly kind: "starting" }
+  /** There is one. */
+  | { readonly kind: "running"; readonly run: ProcessRun }
+  /** There will be another one. */
+  | { readonly kind: "waiting"; readonly cancel: () => void }
+  /** There will be none. */
+  | { readonly kind: "ended"; readonly error: IpcError };
 
 /** The last words of a process that has ended, for the error. */
 const LAST_LINES = 5;
 
-/** A process, started again as its options say. */
+/** A process, started again as its options say: one run after the other. */
 export class EndpointChild implements Child {
   readonly #rules: SpawnRules;
   readonly #home: ChildHome;
@@ -37,13 +49,13 @@ export class EndpointChild implements Child {
   readonly #events: Emitter<ChildEvents>;
   /** The calls that wait for a connection. */
   readonly #callers = new Set<Settleable<Connection>>();
-  #process: SpawnedProcess | undefined;
-  #connection: Connection | undefined;
+  readonly #begun = settleable<void>();
+  readonly #done = settleable<void>();
+  #phase: Phase = { kind: "starting" };
+  #hasBegun = false;
   #restarts = 0;
-  #cancelRestart: (() => void) | undefined;
-  #lines: string[] = [];
-  #over: IpcError | undefined;
-  #closing: Promise<void> | undefined;
+  /** Why it is to end: it is closed. */
+  #closedBy: IpcError | undefined;
 
   /** Throws a `TypeError` for an option that cannot be. */
   constructor(command: string, options: SpawnOptions, home: ChildHome) {
@@ -54,12 +66,16 @@ export class EndpointChild implements Child {
     this.#events = new Emitter((error) => home.host.warn(error));
   }
 
+  get state(): ChildState {
+    return this.#phase.kind === "running" ? this.#phase.run.state : this.#phase.kind;
+  }
+
   get peer(): Peer | undefined {
     return this.#usable?.peer;
   }
 
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#phase.kind === "running" ? this.#phase.run.pid : undefined;
   }
 
   get restarts(): number {
@@ -74,80 +90,54 @@ export class EndpointChild implements Child {
     service: ServiceDefinition<Client, Handlers>,
     options: ClientOptions = {},
   ): Client & BlockingCalls<Client> {
-    const channel: Channel = {
-      host: this.#home.host,
+    const { host, clientInterceptors } = this.#home;
+    const channel = {
+      host,
       target: this.#rules.request.command,
       current: () => this.#usable,
-      isOver: () => this.#over !== undefined,
-      connect: (bounds) => this.#connect(bounds),
+      connect: (bounds: CallBounds) => this.#connect(bounds),
+      isOver: () => this.#failure !== undefined,
     };
-    return makeClient(service, channel, options, this.#home.clientInterceptors) as Client &
-      BlockingCalls<Client>;
+    return makeClient(service, channel, options, clientInterceptors) as Client & BlockingCalls<Client>;
+  }
+
+  /** Starts the process, and resolves when it is connected. Rejects with `IpcError`, having left nothing behind. */
+  start(): Promise<void> {
+    void this.#launch();
+    return this.#begun.promise;
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    const phase = this.#phase;
+    if (this.#failure === undefined) {
+      const reason = new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`);
+      this.#closedBy = reason;
+      for (const caller of this.#callers) caller.reject(reason);
+      if (phase.kind === "running") void phase.run.close(reason);
+      if (phase.kind === "waiting") {
+        phase.cancel();
+        this.#end(reason);
+      }
+    }
+    return this.#done.promise;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Starts the process, and resolves when it is connected. Rejects with `IpcError`, having left nothing behind. */
-  async start(): Promise<void> {
-    const { host, spawner, limits } = this.#home;
-    const { request, connectTimeoutMs } = this.#rules;
-    this.#lines = [];
-    const onStderr = (line: string): void => {
-      this.#lines.push(line);
-      if (this.#lines.length > LAST_LINES) this.#lines.shift();
-      this.#events.emit("stderr", line);
-    };
-    let started: SpawnedProcess;
-    try {
-      started = await spawner.spawn({ ...request, limits, onStderr });
-    } catch (error) {
-      throw startError(error);
-    }
-    this.#process = started;
-    const connection = this.#home.adopt(started.link);
-    let hasConnected = false;
-    // Its own descendants may hold the link open when it has ended.
-    void started.ended.then((end) => {
-      connection.session.close(new IpcError("UNAVAILABLE", "the process has ended"), this.#endError(end));
-      if (hasConnected) this.#onEnd(started, end);
-    });
-    let cancelTimer: (() => void) | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const text = `${this.#rules.request.command} has not introduced itself within ${connectTimeoutMs} ms (connectTimeoutMs)`;
-      cancelTimer = host.setTimer(() => reject(new IpcError("DEADLINE_EXCEEDED", text)), connectTimeoutMs);
-    });
-    try {
-      await Promise.race([
-        connection.ready,
-        late,
-        started.ended.then((end) => Promise.reject(this.#endError(end))),
-      ]);
-    } catch (error) {
-      const reason = IpcError.from(error);
-      connection.session.close(reason);
-      started.kill("SIGKILL");
-      const end = await started.ended;
-      this.#process = undefined;
-      throw reason.code === "UNAVAILABLE" ? this.#endError(end) : reason;
-    } finally {
-      cancelTimer?.();
-    }
-    hasConnected = true;
-    this.#connection = connection;
-    for (const caller of this.#callers) caller.resolve(connection);
-    this.#events.emit("connected", connection.peer!);
+  get #usable(): Connection | undefined {
+    return this.#phase.kind === "running" ? this.#phase.run.usable : undefined;
+  }
+
+  /** Why there will be no further connection. */
+  get #failure(): IpcError | undefined {
+    return this.#closedBy ?? (this.#phase.kind === "ended" ? this.#phase.error : undefined);
   }
 
   async #connect(bounds: CallBounds): Promise<Connection> {
     if (this.#usable !== undefined) return this.#usable;
-    if (this.#over !== undefined) throw this.#over;
+    if (this.#failure !== undefined) throw this.#failure;
     const caller = settleable<Connection>();
     this.#callers.add(caller);
     try {
@@ -157,91 +147,88 @@ export class EndpointChild implements Child {
     }
   }
 
-  #failCallers(error: IpcError): void {
-    for (const caller of this.#callers) caller.reject(error);
+  async #launch(): Promise<void> {
+    const { host, spawner, limits, adopt } = this.#home;
+    const { request, connectTimeoutMs, killTimeoutMs } = this.#rules;
+    const lines: string[] = [];
+    const onStderr = (line: string): void => {
+      lines.push(line);
+      if (lines.length > LAST_LINES) lines.shift();
+      this.#events.emit("stderr", line);
+    };
+    this.#phase = { kind: "starting" };
+    let started: SpawnedProcess;
+    try {
+      started = await spawner.spawn({ ...request, limits, onStderr });
+    } catch (error) {
+      this.#onRunOver(startError(error), undefined);
+      return;
+    }
+    const run = new ProcessRun(started, adopt(started.link), {
+      host,
+      command: request.command,
+      connectTimeoutMs,
+      killTimeoutMs,
+      lastWords: () => lines,
+      onIntroduced: (peer) => this.#onIntroduced(peer),
+      onEnd: (end, error) => this.#onRunOver(error, { ...end, pid: started.pid }),
+    });
+    this.#phase = { kind: "running", run };
+    if (this.#closedBy !== undefined) run.cut(this.#closedBy);
   }
 
-  get #usable(): Connection | undefined {
-    return this.#connection?.isUsable === true ? this.#connection : undefined;
+  #onIntroduced(peer: Peer): void {
+    if (this.#closedBy !== undefined) return;
+    this.#hasBegun = true;
+    const usable = this.#usable;
+    if (usable !== undefined) for (const caller of this.#callers) caller.resolve(usable);
+    this.#events.emit("connected", peer);
+    this.#begun.resolve();
   }
 
-  #onEnd(started: SpawnedProcess, end: ProcessEnd): void {
-    if (this.#process !== started) return;
-    this.#process = undefined;
-    this.#connection = undefined;
-    const restartInMs = this.#closing === undefined ? this.#restarting?.nextDelayMs() : undefined;
-    this.#events.emit("exit", { ...end, pid: started.pid, restartInMs });
-    if (restartInMs !== undefined) this.#restartLater(restartInMs);
-    else if (this.#closing === undefined) this.#fail(this.#endError(end));
+  /** A process has ended, or there is none: `end` is `undefined`. */
+  #onRunOver(error: IpcError, end: (ProcessEnd & { readonly pid: number }) | undefined): void {
+    const isLast = !this.#hasBegun || this.#closedBy !== undefined;
+    const restartInMs = isLast ? undefined : this.#restarting?.nextDelayMs();
+    if (restartInMs === undefined) {
+      this.#end(this.#closedBy ?? this.#givenUp(error), end);
+      return;
+    }
+    this.#phase = { kind: "waiting", cancel: this.#restartIn(restartInMs) };
+    if (end !== undefined) this.#events.emit("exit", { ...end, restartInMs });
   }
 
-  #restartLater(delayMs: number): void {
-    const letGo = this.#home.host.hold();
-    const cancelTimer = this.#home.host.setTimer(() => {
+  /** Starts it again after a pause; the function returned prevents that. */
+  #restartIn(delayMs: number): () => void {
+    const { host } = this.#home;
+    const letGo = host.hold();
+    const cancelTimer = host.setTimer(() => {
       letGo();
-      this.#cancelRestart = undefined;
       this.#restarts++;
-      this.start().catch((error: unknown) => {
-        if (this.#closing !== undefined) return;
-        const again = this.#restarting?.nextDelayMs();
-        if (again === undefined) this.#fail(IpcError.from(error));
-        else this.#restartLater(again);
-      });
+      void this.#launch();
     }, delayMs);
-    this.#cancelRestart = () => {
+    return () => {
       cancelTimer();
       letGo();
     };
   }
 
-  #fail(error: IpcError): void {
-    const often = this.#restarts === 0 ? "" : `given up after ${this.#restarts} restarts: `;
-    this.#over = new IpcError(error.code, `${often}${error.rawMessage}`, { cause: error.cause });
-    this.#home.onDone(this);
-    this.#failCallers(this.#over);
-    if (this.#restarting !== undefined) this.#events.emit("failed", this.#over);
+  #givenUp(error: IpcError): IpcError {
+    if (this.#restarts === 0) return error;
+    const text = `given up after ${this.#restarts} restarts: ${error.rawMessage}`;
+    return new IpcError(error.code, text, { cause: error.cause });
   }
 
-  #endError({ code, signal }: ProcessEnd): IpcError {
-    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
-    const words = this.#lines.length === 0 ? "" : `; its last words: ${this.#lines.join(" | ")}`;
-    return new IpcError("UNAVAILABLE", `${this.#rules.request.command} ${how}${words}`);
-  }
-
-  async #close(): Promise<void> {
-    const { host } = this.#home;
-    const { killTimeoutMs } = this.#rules;
-    this.#over ??= new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`);
-    this.#cancelRestart?.();
-    this.#failCallers(this.#over);
-    const running = this.#process;
-    if (running !== undefined) {
-      let hasEnded = false;
-      const ended = running.ended.then(() => {
-        hasEnded = true;
-      });
-      const within = async (timeoutMs: number): Promise<void> => {
-        let cancel: (() => void) | undefined;
-        const timeout = new Promise<void>((resolve) => {
-          cancel = host.setTimer(resolve, timeoutMs);
-        });
-        await Promise.race([ended, timeout]);
-        cancel?.();
-      };
-      const session = this.#connection?.session;
-      session?.drain();
-      await Promise.race([this.#connection?.drained, within(killTimeoutMs)]);
-      session?.close(
-        new IpcError("UNAVAILABLE", "the process that started this one has closed the link"),
-        this.#over,
-      );
-      await within(killTimeoutMs);
-      if (!hasEnded) running.kill("SIGTERM");
-      if (!hasEnded) await within(killTimeoutMs);
-      if (!hasEnded) running.kill("SIGKILL");
-      await ended;
-    }
+  /** There will be no further process. */
+  #end(error: IpcError, end?: ProcessEnd & { readonly pid: number }): void {
+    this.#phase = { kind: "ended", error };
     this.#home.onDone(this);
+    for (const caller of this.#callers) caller.reject(error);
+    if (end !== undefined) this.#events.emit("exit", { ...end, restartInMs: undefined });
+    const isGivenUp = this.#hasBegun && this.#closedBy === undefined && this.#restarting !== undefined;
+    if (isGivenUp) this.#events.emit("failed", error);
+    this.#begun.reject(error);
+    this.#done.resolve();
   }
 }
 

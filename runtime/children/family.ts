@@ -47,12 +47,7 @@ export class Family {
       onDone: (done) => this.#children.delete(done),
     });
     this.#children.add(child);
-    try {
-      await child.start();
-    } catch (error) {
-      this.#children.delete(child);
-      throw error;
-    }
+    await child.start();
     return child;
   }
 

@@ -90,6 +90,16 @@ describe.each(["socket", "stdio"] as const)("a process that is started, via %s",
     expect(child.restarts).toBe(3);
   });
 
+  it("is ended and started again when it has lost its link and lives on", async () => {
+    const { child, echo, ends } = await spawn("stays", { restart: QUICK, killTimeoutMs: 100 });
+    const pid = child.pid!;
+    const lost = await failureOf(echo.say({ text: "unlink" }));
+    expect(lost).toMatchObject({ code: "UNAVAILABLE", maybeExecuted: true });
+    expect((await echo.say({ text: "there" }, { timeoutMs: 10_000 })).number).not.toBe(pid);
+    expect(ends).toMatchObject([{ pid, code: null, signal: "SIGTERM" }]);
+    expect(isAlive(pid)).toBe(false);
+  });
+
   it("is given up when it ends too often", async () => {
     const { child, echo, ends } = await spawn("serves", { restart: { ...QUICK, maxRestarts: 2 } });
     const failed: string[] = [];

@@ -1,9 +1,11 @@
 // A program that is started by `endpoint.spawn`, and does what its argument says.
 import { spawn } from "node:child_process";
+import { closeSync } from "node:fs";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import { open } from "../../index.js";
 
 const [how = ""] = process.argv.slice(2);
+const inherited = process.env["PROTOIPC_PARENT"] === "stdio" ? [0, 1] : [3];
 if (how === "fails") {
   process.stderr.write("cannot begin\nthat is all\n");
   process.exit(7);
@@ -18,6 +20,7 @@ else {
       if (text === "hang") await new Promise(() => undefined);
       if (text === "die") process.kill(process.pid, "SIGKILL");
       if (text === "exit") process.exit(5);
+      if (text === "unlink") for (const fd of inherited) closeSync(fd);
       if (text === "write") process.stderr.write("one\ntwo");
       if (text === "who")
         return { text: child.parent?.pid === call.peer.pid ? "the parent" : "another", number: process.pid };
