@@ -5,11 +5,13 @@ import { Host, Transform } from "../../gen/plugins/v1/plugins_protoipc.js";
 const host = await open();
 host.serve(Host, { note: ({ text }) => console.log(`a plugin says: ${text}`) });
 const plugins = ["upper-case.js", "crashing.js"].map(async (file) => {
-  const plugin = await host.spawn(`${import.meta.dirname}/${file}`, { restart: { initialDelayMs: 50 } });
-  plugin.on("stderr", (line) => console.log(`${file} writes: ${line}`));
-  plugin.on("exit", ({ code, restartInMs }) =>
-    console.log(`${file} ended with ${code}; again in ${restartInMs} ms`),
-  );
+  const plugin = await host.spawn(`${import.meta.dirname}/${file}`, {
+    restart: { initialDelayMs: 50 },
+    on: {
+      stderr: (line) => console.log(`${file} writes: ${line}`),
+      exit: ({ code, restartInMs }) => console.log(`${file} ended with ${code}; again in ${restartInMs} ms`),
+    },
+  });
   return plugin.client(Transform, { reconnect: true, timeoutMs: 10_000 });
 });
 for (const text of ["one", "two", "three", "four"]) {

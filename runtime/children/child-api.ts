@@ -23,6 +23,11 @@ export interface SpawnOptions {
    * limits. One that could never be connected rejects `spawn` instead.
    */
   readonly restart?: boolean | RestartPolicy | undefined;
+  /**
+   * Listeners that are there before the process is. What it writes while it starts, its end where it is never connected, and
+   * that it is connected for the first time are told before `spawn` resolves: to these listeners, and to no others.
+   */
+  readonly on?: { readonly [E in keyof ChildEvents]?: ChildEvents[E] | undefined } | undefined;
   /** How long it may take until it has introduced itself, in milliseconds. 10,000 unless said. */
   readonly connectTimeoutMs?: number | undefined;
   /**
@@ -41,7 +46,7 @@ export interface RestartPolicy extends BackOffPolicy {
   readonly windowMs?: number | undefined;
 }
 
-/** What a child tells. What a listener throws becomes a process warning. */
+/** What a child tells, to `SpawnOptions.on` from its first moment. What a listener throws becomes a process warning. */
 export interface ChildEvents {
   /** It is connected: the first time, and after each restart. */
   connected: (peer: Peer) => void;
@@ -89,7 +94,7 @@ export interface Child extends AsyncDisposable {
     service: ServiceDefinition<Client, Handlers>,
     options?: ClientOptions,
   ): Client & BlockingCalls<Client>;
-  /** Listens to an event; the function returned stops that. */
+  /** Listens to an event from now on; the function returned stops that. What was told before is in `SpawnOptions.on`. */
   on<E extends keyof ChildEvents>(event: E, listener: ChildEvents[E]): () => void;
   /**
    * Ends it: its calls finish, the link closes, which tells the process to end; then SIGTERM, then SIGKILL, each after

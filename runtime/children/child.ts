@@ -13,7 +13,7 @@ import { fromTransportError } from "../transport-errors.js";
 import type { Child, ChildEvents, ChildState, SpawnOptions } from "./child-api.js";
 import { ProcessRun } from "./process-run.js";
 import { Restarts } from "./restarts.js";
-import { type SpawnRules, spawnRules } from "./spawn-rules.js";
+import { CHILD_EVENTS, type SpawnRules, spawnRules } from "./spawn-rules.js";
 import type { ProcessEnd, SpawnedProcess, Spawner } from "./spawner.js";
 
 /** What a child needs of its endpoint. */
@@ -61,9 +61,13 @@ export class EndpointChild implements Child {
   constructor(command: string, options: SpawnOptions, home: ChildHome) {
     this.#rules = spawnRules(command, options);
     this.#home = home;
-    const { restart } = this.#rules;
+    const { restart, on } = this.#rules;
     this.#restarting = restart === undefined ? undefined : new Restarts(restart, home.host);
     this.#events = new Emitter((error) => home.host.warn(error));
+    for (const event of CHILD_EVENTS) {
+      const listener = on[event];
+      if (listener !== undefined) this.#events.on(event, listener);
+    }
   }
 
   get state(): ChildState {

@@ -1,4 +1,4 @@
-import type { SpawnOptions } from "./child-api.js";
+import type { ChildEvents, SpawnOptions } from "./child-api.js";
 import { type RestartRules, restartRules } from "./restarts.js";
 import type { SpawnRequest } from "./spawner.js";
 
@@ -6,6 +6,7 @@ import type { SpawnRequest } from "./spawner.js";
 export interface SpawnRules {
   readonly request: Omit<SpawnRequest, "limits" | "onStderr">;
   readonly restart: RestartRules | undefined;
+  readonly on: NonNullable<SpawnOptions["on"]>;
   readonly connectTimeoutMs: number;
   readonly killTimeoutMs: number;
 }
@@ -19,9 +20,13 @@ const OPTION_NAMES: readonly (keyof SpawnOptions)[] = [
   "env",
   "via",
   "restart",
+  "on",
   "connectTimeoutMs",
   "killTimeoutMs",
 ];
+
+/** What a child tells. */
+export const CHILD_EVENTS: readonly (keyof ChildEvents)[] = ["connected", "exit", "stderr", "failed"];
 
 /** Throws a `TypeError` that names the option, its value and its range; the values of `args` and `env` may be secret. */
 export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
@@ -31,7 +36,7 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`spawn has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { args = [], cwd, env, via = "socket", restart } = options;
+  const { args = [], cwd, env, via = "socket", restart, on = {} } = options;
   const { connectTimeoutMs = CONNECT_TIMEOUT_MS, killTimeoutMs = KILL_TIMEOUT_MS } = options;
   if (!Array.isArray(args)) throw new TypeError(`args is ${typeof args}; it must be an array of strings`);
   for (const [index, value] of args.entries()) checkText(`args[${index}]`, value);
@@ -43,8 +48,18 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
     throw new TypeError(`connectTimeoutMs is ${connectTimeoutMs}; it must be a number above 0`);
   if (!(killTimeoutMs >= 0))
     throw new TypeError(`killTimeoutMs is ${killTimeoutMs}; it must be a number from 0`);
+  checkListeners(on);
   const request = { command, args, cwd, env, via };
-  return { request, restart: restartRules(restart), connectTimeoutMs, killTimeoutMs };
+  return { request, restart: restartRules(restart), on, connectTimeoutMs, killTimeoutMs };
+}
+
+function checkListeners(on: object): void {
+  for (const [event, listener] of Object.entries(on)) {
+    if (!CHILD_EVENTS.some((known) => known === event))
+      throw new TypeError(`on has no event ${JSON.stringify(event)}; it has: ${CHILD_EVENTS.join(", ")}`);
+    if (listener !== undefined && typeof listener !== "function")
+      throw new TypeError(`on.${event} is ${typeof listener}; it must be a function`);
+  }
 }
 
 function checkVariable(name: string, value: unknown): void {

@@ -48,6 +48,17 @@ describe.each(["socket", "stdio"] as const)("a process that is started, via %s",
     expect((await failureOf(echo.say({ text: "late" }))).code).toBe("UNAVAILABLE");
   });
 
+  it("is heard from its first words on", async () => {
+    const told: string[] = [];
+    const on = {
+      stderr: (line: string) => void told.push(line),
+      connected: () => void told.push("connected"),
+    };
+    const { child } = await spawn("greets", { on });
+    expect(told).toEqual(["hello", "connected"]);
+    await child.close();
+  });
+
   it("tells its end, and settles its calls", async () => {
     const { child, echo, ends } = await spawn("serves");
     const pid = child.pid!;

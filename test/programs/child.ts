@@ -10,11 +10,12 @@ if (how === "fails") {
   process.stderr.write("cannot begin\nthat is all\n");
   process.exit(7);
 }
+if (how === "greets") process.stderr.write("hello\n");
 if (how === "garbage") process.stdout.write("this is no protocol\n");
 if (how === "silent" || how === "garbage") setInterval(() => undefined, 1_000);
 else {
   const child = await open({ parent: how === "stays" ? "keep" : true, drainTimeoutMs: 100 });
-  if (how !== "quiet") console.log("what is printed is not a record");
+  if (how !== "quiet" && how !== "greets") console.log("what is printed is not a record");
   child.serve(Echo, {
     async say({ text }, call) {
       if (text === "hang") await new Promise(() => undefined);

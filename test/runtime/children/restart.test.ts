@@ -197,6 +197,35 @@ describe("a process that does not introduce itself", () => {
   });
 });
 
+describe("listeners that are there before the process", () => {
+  const listening = (told: string[]): SpawnOptions["on"] => ({
+    connected: () => told.push("connected"),
+    exit: ({ pid, code, restartInMs }) => told.push(`${pid} ended with ${code}, again in ${restartInMs} ms`),
+    stderr: (line) => told.push(line),
+    failed: undefined,
+  });
+
+  it("hear all, from its first words on", async () => {
+    const told: string[] = [];
+    const stage = await makeStage([{ writes: ["one", "two"], endsAtMs: 10 }, { introducesAtMs: "never" }]);
+    const child = await stage.spawned(stage.endpoint.spawn("plugin", { restart: EVEN, on: listening(told) }));
+    expect(told).toEqual(["one", "two", "connected"]);
+    await stage.pass(50);
+    expect(told.slice(3)).toEqual(["5000 ended with 1, again in 100 ms"]);
+    await child.close();
+  });
+
+  it("hear of the end of one that is never connected, before spawn rejects", async () => {
+    const told: string[] = [];
+    const stage = await makeStage([{ writes: ["oh"], introducesAtMs: "never", endsAtMs: 5 }]);
+    const spawning = stage.endpoint.spawn("plugin", { restart: EVEN, on: listening(told) });
+    const failure = failureOf(spawning).then(({ code }) => told.push(code));
+    await stage.pass(10);
+    await failure;
+    expect(told).toEqual(["oh", "5000 ended with 1, again in undefined ms", "UNAVAILABLE"]);
+  });
+});
+
 describe("closing a child", () => {
   it("that introduces itself ends it at once, and it is not told that it is connected", async () => {
     const { stage, child, told } = await spawned([{ endsAtMs: 10 }, { introducesAtMs: 500 }], {

@@ -7,6 +7,7 @@ describe("what spawn is told", () => {
     expect(spawnRules("plugin", {})).toEqual({
       request: { command: "plugin", args: [], cwd: undefined, env: undefined, via: "socket" },
       restart: undefined,
+      on: {},
       connectTimeoutMs: 10_000,
       killTimeoutMs: 2_000,
     });
@@ -34,6 +35,8 @@ describe("what spawn is told", () => {
       'env["A=B"]: the name of a variable is not empty and has neither "=" nor a NUL byte',
     ],
     [{ via: "pigeon" }, 'via is "pigeon"; it must be "socket" or "stdio"'],
+    [{ on: { exit: 5 } }, "on.exit is number; it must be a function"],
+    [{ on: { end() {} } }, 'on has no event "end"; it has: connected, exit, stderr, failed'],
     [{ connectTimeoutMs: 0 }, "connectTimeoutMs is 0; it must be a number above 0"],
     [{ killTimeoutMs: -1 }, "killTimeoutMs is -1; it must be a number from 0"],
     [{ restart: null }, "restart is null; it must be true, false or an object"],
