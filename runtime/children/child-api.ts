@@ -36,6 +36,11 @@ export interface SpawnOptions {
    * said.
    */
   readonly killTimeoutMs?: number | undefined;
+  /**
+   * Ends it for good when it aborts, as `close` does, but without waiting for calls: they fail with CANCELLED, or with
+   * DEADLINE_EXCEEDED where the signal has timed out; and so does `spawn`, when the process has ended.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** When a process that has ended is started again. Its first pause is of at most 100 ms, its longest of 10,000, unless said. */

@@ -1,7 +1,7 @@
 import type { Link, LinkLimits } from "../../transports/transport.js";
 import type { BlockingCalls, ClientOptions } from "../api.js";
 import { makeClient, within } from "../client.js";
-import type { CallBounds } from "../client-call.js";
+import { abortError, type CallBounds } from "../client-call.js";
 import { type Connection, type Settleable, settleable } from "../connection.js";
 import type { ServiceDefinition } from "../definition.js";
 import { Emitter } from "../emitter.js";
@@ -54,8 +54,12 @@ export class EndpointChild implements Child {
   #phase: Phase = { kind: "starting" };
   #hasBegun = false;
   #restarts = 0;
-  /** Why it is to end: it is closed. */
+  /** Why it is to end: it is closed, or its signal has aborted. */
   #closedBy: IpcError | undefined;
+  readonly #onAbort = (): void => {
+    const { request, signal } = this.#rules;
+    void this.#stop(abortError(signal!, `${request.command} is ended by its signal`), "cut");
+  };
 
   /** Throws a `TypeError` for an option that cannot be. */
   constructor(command: string, options: SpawnOptions, home: ChildHome) {
@@ -107,23 +111,15 @@ export class EndpointChild implements Child {
 
   /** Starts the process, and resolves when it is connected. Rejects with `IpcError`, having left nothing behind. */
   start(): Promise<void> {
-    void this.#launch();
+    const { signal } = this.#rules;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal?.aborted === true) this.#end(abortError(signal, "the signal has aborted already"));
+    else void this.#launch();
     return this.#begun.promise;
   }
 
   close(): Promise<void> {
-    const phase = this.#phase;
-    if (this.#failure === undefined) {
-      const reason = new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`);
-      this.#closedBy = reason;
-      for (const caller of this.#callers) caller.reject(reason);
-      if (phase.kind === "running") void phase.run.close(reason);
-      if (phase.kind === "waiting") {
-        phase.cancel();
-        this.#end(reason);
-      }
-    }
-    return this.#done.promise;
+    return this.#stop(new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`), "close");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -137,6 +133,20 @@ export class EndpointChild implements Child {
   /** Why there will be no further connection. */
   get #failure(): IpcError | undefined {
     return this.#closedBy ?? (this.#phase.kind === "ended" ? this.#phase.error : undefined);
+  }
+
+  /** Ends it for good: "close" lets calls finish, "cut" does not. Resolves when it has ended. */
+  #stop(reason: IpcError, how: "close" | "cut"): Promise<void> {
+    const phase = this.#phase;
+    if (phase.kind === "ended") return this.#done.promise;
+    this.#closedBy ??= reason;
+    for (const caller of this.#callers) caller.reject(reason);
+    if (phase.kind === "running") void phase.run[how](reason);
+    if (phase.kind === "waiting") {
+      phase.cancel();
+      this.#end(reason);
+    }
+    return this.#done.promise;
   }
 
   async #connect(bounds: CallBounds): Promise<Connection> {
@@ -226,6 +236,7 @@ export class EndpointChild implements Child {
   /** There will be no further process. */
   #end(error: IpcError, end?: ProcessEnd & { readonly pid: number }): void {
     this.#phase = { kind: "ended", error };
+    this.#rules.signal?.removeEventListener("abort", this.#onAbort);
     this.#home.onDone(this);
     for (const caller of this.#callers) caller.reject(error);
     if (end !== undefined) this.#events.emit("exit", { ...end, restartInMs: undefined });

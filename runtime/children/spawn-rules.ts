@@ -9,6 +9,7 @@ export interface SpawnRules {
   readonly on: NonNullable<SpawnOptions["on"]>;
   readonly connectTimeoutMs: number;
   readonly killTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -23,6 +24,7 @@ const OPTION_NAMES: readonly (keyof SpawnOptions)[] = [
   "on",
   "connectTimeoutMs",
   "killTimeoutMs",
+  "signal",
 ];
 
 /** What a child tells. */
@@ -36,7 +38,7 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`spawn has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { args = [], cwd, env, via = "socket", restart, on = {} } = options;
+  const { args = [], cwd, env, via = "socket", restart, on = {}, signal } = options;
   const { connectTimeoutMs = CONNECT_TIMEOUT_MS, killTimeoutMs = KILL_TIMEOUT_MS } = options;
   if (!Array.isArray(args)) throw new TypeError(`args is ${typeof args}; it must be an array of strings`);
   for (const [index, value] of args.entries()) checkText(`args[${index}]`, value);
@@ -49,8 +51,10 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
   if (!(killTimeoutMs >= 0))
     throw new TypeError(`killTimeoutMs is ${killTimeoutMs}; it must be a number from 0`);
   checkListeners(on);
+  if (signal !== undefined && typeof signal?.addEventListener !== "function")
+    throw new TypeError("signal is no AbortSignal");
   const request = { command, args, cwd, env, via };
-  return { request, restart: restartRules(restart), on, connectTimeoutMs, killTimeoutMs };
+  return { request, restart: restartRules(restart), on, connectTimeoutMs, killTimeoutMs, signal };
 }
 
 function checkListeners(on: object): void {

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import type { Child, SpawnOptions } from "../../../index.js";
@@ -292,5 +293,87 @@ describe("closing a child", () => {
       ["SIGTERM", 200],
       ["SIGKILL", 300],
     ]);
+  });
+});
+
+describe("a child whose signal aborts", () => {
+  it("is not started where it has done so already", async () => {
+    const stage = await makeStage([{}]);
+    const failure = await failureOf(stage.endpoint.spawn("plugin", { signal: AbortSignal.abort() }));
+    expect(failure.message).toBe("CANCELLED: the signal has aborted already");
+    expect(stage.started).toEqual([]);
+  });
+
+  it("ends before it is connected, and then spawn rejects", async () => {
+    const stage = await makeStage([{ introducesAtMs: "never", ignoresLink: true, ignoresSigterm: true }]);
+    const stopped = new AbortController();
+    const spawning = stage.endpoint.spawn("plugin", {
+      signal: stopped.signal,
+      killTimeoutMs: 50,
+      restart: true,
+    });
+    const failure = failureOf(spawning).then(({ message }) => [
+      message,
+      stage.started[0]!.endedAtMs !== undefined,
+    ]);
+    await stage.pass(10);
+    stopped.abort();
+    await stage.pass(1_000);
+    expect(await failure).toEqual(["CANCELLED: plugin is ended by its signal", true]);
+    expect(stage.started).toHaveLength(1);
+  });
+
+  it("ends with its calls, however long they would last, and is not started again", async () => {
+    const stopped = new AbortController();
+    const { stage, child, told } = await spawned([{ ignoresLink: true }], {
+      restart: EVEN,
+      signal: stopped.signal,
+    });
+    const call = failureOf(child.client(Echo).say({ text: "hang" }));
+    await stage.pass(10);
+    const closed = child.close();
+    await stage.pass(10);
+    // It waits no longer for the call.
+    stopped.abort();
+    expect(child.state).toBe("ending");
+    await stage.pass(1);
+    expect(await call).toMatchObject({ code: "CANCELLED", maybeExecuted: true });
+    await stage.pass(10_000);
+    await closed;
+    expect(told.map((text) => text.replace(/^\d+: /, ""))).toEqual([
+      "5000 ended with SIGTERM, again in undefined ms, ended",
+    ]);
+  });
+
+  it("ends while it waits to be started again, and while it is", async () => {
+    for (const passMs of [50, 150]) {
+      const stopped = new AbortController();
+      const { stage, child } = await spawned([{ endsAtMs: 10 }, { introducesAtMs: 500 }], {
+        restart: EVEN,
+        signal: stopped.signal,
+      });
+      await stage.pass(passMs);
+      const call = failureOf(child.client(Echo).say({ text: "late" }));
+      stopped.abort(new DOMException("too late", "TimeoutError"));
+      await stage.pass(1);
+      expect((await call).message).toBe("DEADLINE_EXCEEDED: plugin is ended by its signal");
+      expect(child.state).toBe("ended");
+      await stage.pass(5_000);
+      expect(stage.started.every(({ endedAtMs }) => endedAtMs !== undefined)).toBe(true);
+      await child.close();
+    }
+  });
+
+  it("leaves no listener on its signal", async () => {
+    const stopped = new AbortController();
+    const { stage, child } = await spawned([{ endsAtMs: 10 }], { signal: stopped.signal });
+    expect(getEventListeners(stopped.signal, "abort")).toHaveLength(1);
+    await stage.pass(100);
+    expect(child.state).toBe("ended");
+    expect(getEventListeners(stopped.signal, "abort")).toEqual([]);
+    stopped.abort();
+    expect((await failureOf(child.client(Echo).say({}))).message).toBe(
+      "UNAVAILABLE: plugin ended with code 1",
+    );
   });
 });

@@ -10,6 +10,7 @@ describe("what spawn is told", () => {
       on: {},
       connectTimeoutMs: 10_000,
       killTimeoutMs: 2_000,
+      signal: undefined,
     });
     expect(spawnRules("plugin", { restart: true }).restart).toEqual({
       backOff: { initialDelayMs: 100, maxDelayMs: 10_000, factor: 2, jitter: 0.5 },
@@ -35,6 +36,7 @@ describe("what spawn is told", () => {
       'env["A=B"]: the name of a variable is not empty and has neither "=" nor a NUL byte',
     ],
     [{ via: "pigeon" }, 'via is "pigeon"; it must be "socket" or "stdio"'],
+    [{ signal: new AbortController() }, "signal is no AbortSignal"],
     [{ on: { exit: 5 } }, "on.exit is number; it must be a function"],
     [{ on: { end() {} } }, 'on has no event "end"; it has: connected, exit, stderr, failed'],
     [{ connectTimeoutMs: 0 }, "connectTimeoutMs is 0; it must be a number above 0"],
