@@ -28,10 +28,11 @@ const SCRIPT = /\.[cm]?js$/;
 /** Child processes as Node starts them. A script is run by this Node. */
 export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions): Spawner {
   return {
-    async spawn({ command, args, cwd, env, via, limits, onStderr }): Promise<SpawnedProcess> {
+    async spawn({ command, args, cwd, env, via, stderr, limits, onStderr }): Promise<SpawnedProcess> {
       const [file, words] = SCRIPT.test(command)
         ? [process.execPath, [command, ...args]]
         : [command, [...args]];
+      const errors = stderr === "events" ? "pipe" : "inherit";
       let child: ChildProcess | undefined;
       try {
         child = spawn(file, words, {
@@ -41,7 +42,7 @@ export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions
             ...env,
             [PARENT_VARIABLE]: via === "socket" ? `fd:${PARENT_FD}` : VIA_STDIO,
           },
-          stdio: via === "socket" ? ["ignore", "inherit", "pipe", "pipe"] : ["pipe", "pipe", "pipe"],
+          stdio: via === "socket" ? ["ignore", "inherit", errors, "pipe"] : ["pipe", "pipe", errors],
         });
         if (child.pid === undefined) await once(child, "spawn");
       } catch (error) {
@@ -50,7 +51,7 @@ export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions
       }
       // A failed kill or the like ends no process.
       child.on("error", () => {});
-      readLines(child.stderr!, onStderr);
+      if (child.stderr !== null) readLines(child.stderr, onStderr);
       const { incoming, outgoing } = streamsOf(child, via);
       const location = `process ${child.pid}`;
       const peer = {
@@ -103,12 +104,13 @@ function streamsOf(child: ChildProcess, via: "socket" | "stdio"): { incoming: Re
 
 /** Resolves when the process has ended and closed its standard error, or a moment after that if others hold it. */
 async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
-  const stderr = child.stderr!;
+  const { stderr } = child;
   const isRead = new Promise<void>((resolve) => {
-    stderr.once("close", resolve);
-    stderr.once("end", resolve);
+    stderr?.once("close", resolve);
+    stderr?.once("end", resolve);
   });
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  if (stderr === null) return { code: child.exitCode, signal: child.signalCode };
   const moment = new Promise<void>((resolve) => setTimeout(resolve, 200).unref());
   await Promise.race([isRead, moment]);
   return { code: child.exitCode, signal: child.signalCode };

@@ -19,6 +19,11 @@ export interface SpawnOptions {
    */
   readonly via?: "socket" | "stdio" | undefined;
   /**
+   * Where its standard error goes: line by line to the event `stderr`, and to the errors that tell of its end ("events", unless
+   * said); or where that of this process goes ("inherit"), which then tells nothing of it.
+   */
+  readonly stderr?: "events" | "inherit" | undefined;
+  /**
    * Starts it again when it has ended, once it has introduced itself for the first time; true for the usual pauses and
    * limits. One that could never be connected rejects `spawn` instead.
    */
@@ -61,7 +66,7 @@ export interface ChildEvents {
    */
   exit: (end: ProcessEnd & { readonly pid: number; readonly restartInMs: number | undefined }) => void;
   /**
-   * A line of its standard error, without its end ("\n" or "\r\n"). A line of more than 8,192 bytes comes in pieces of at
+   * A line of its standard error, unless that is inherited, without its end ("\n" or "\r\n"). A line of more than 8,192 bytes comes in pieces of at
    * most so many, each of which but the last ends with " […]".
    */
   stderr: (line: string) => void;

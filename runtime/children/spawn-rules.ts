@@ -20,6 +20,7 @@ const OPTION_NAMES: readonly (keyof SpawnOptions)[] = [
   "cwd",
   "env",
   "via",
+  "stderr",
   "restart",
   "on",
   "connectTimeoutMs",
@@ -38,7 +39,7 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
     if (OPTION_NAMES.some((known) => known === name)) continue;
     throw new TypeError(`spawn has no option ${JSON.stringify(name)}; it has: ${OPTION_NAMES.join(", ")}`);
   }
-  const { args = [], cwd, env, via = "socket", restart, on = {}, signal } = options;
+  const { args = [], cwd, env, via = "socket", stderr = "events", restart, on = {}, signal } = options;
   const { connectTimeoutMs = CONNECT_TIMEOUT_MS, killTimeoutMs = KILL_TIMEOUT_MS } = options;
   if (!Array.isArray(args)) throw new TypeError(`args is ${typeof args}; it must be an array of strings`);
   for (const [index, value] of args.entries()) checkText(`args[${index}]`, value);
@@ -46,6 +47,8 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
   for (const [name, value] of Object.entries(env ?? {})) checkVariable(name, value);
   if (via !== "socket" && via !== "stdio")
     throw new TypeError(`via is ${JSON.stringify(via)}; it must be "socket" or "stdio"`);
+  if (stderr !== "events" && stderr !== "inherit")
+    throw new TypeError(`stderr is ${JSON.stringify(stderr)}; it must be "events" or "inherit"`);
   if (!(connectTimeoutMs > 0))
     throw new TypeError(`connectTimeoutMs is ${connectTimeoutMs}; it must be a number above 0`);
   if (!(killTimeoutMs >= 0))
@@ -53,7 +56,7 @@ export function spawnRules(command: string, options: SpawnOptions): SpawnRules {
   checkListeners(on);
   if (signal !== undefined && typeof signal?.addEventListener !== "function")
     throw new TypeError("signal is no AbortSignal");
-  const request = { command, args, cwd, env, via };
+  const request = { command, args, cwd, env, via, stderr };
   return { request, restart: restartRules(restart), on, connectTimeoutMs, killTimeoutMs, signal };
 }
 

@@ -7,6 +7,7 @@ export interface SpawnRequest {
   readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>> | undefined;
   readonly via: "socket" | "stdio";
+  readonly stderr: "events" | "inherit";
   readonly limits: LinkLimits;
   /** A line that the process has written to its standard error, or a piece of one, as `ChildEvents.stderr` says. */
   onStderr(line: string): void;
@@ -17,7 +18,7 @@ export interface SpawnedProcess {
   readonly pid: number;
   /** To it; not started. */
   readonly link: Link;
-  /** Resolves when it has ended and its standard error is read. */
+  /** Resolves when it has ended and its standard error, where it comes here, is read. */
   readonly ended: Promise<ProcessEnd>;
   kill(signal: "SIGTERM" | "SIGKILL"): void;
 }

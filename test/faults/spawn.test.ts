@@ -1,7 +1,9 @@
+import { spawn as startProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../gen/test/v1/echo_protoipc.js";
@@ -46,6 +48,16 @@ describe.each(["socket", "stdio"] as const)("a process that is started, via %s",
     expect(lines.slice(-2)).toEqual(["one", "two"]);
     expect(isAlive(pid)).toBe(false);
     expect((await failureOf(echo.say({ text: "late" }))).code).toBe("UNAVAILABLE");
+  });
+
+  it("writes to where its parent does, where it is told so", async () => {
+    const program = fileURLToPath(new URL("../../dist/test/programs/parent.js", import.meta.url));
+    const parent = startProcess(process.execPath, [program, via, "greets"], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const lines = createInterface({ input: parent.stderr })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe("hello");
+    parent.kill("SIGKILL");
   });
 
   it("is heard from its first words on", async () => {

@@ -1,9 +1,10 @@
-// Starts a child and tells its pid, until it is killed.
+// Starts a child, whose error output is its own, and tells its pid, until it is killed.
 import { open } from "../../index.js";
 
 const endpoint = await open();
 const child = await endpoint.spawn(new URL("./child.js", import.meta.url).pathname, {
-  args: ["quiet"],
+  args: [process.argv[3] ?? "quiet"],
+  stderr: "inherit",
   via: process.argv[2] as "socket",
 });
 process.stdout.write(`${JSON.stringify({ child: child.pid })}\n`);

@@ -5,7 +5,14 @@ import { spawnRules } from "../../../runtime/children/spawn-rules.js";
 describe("what spawn is told", () => {
   it("has defaults", () => {
     expect(spawnRules("plugin", {})).toEqual({
-      request: { command: "plugin", args: [], cwd: undefined, env: undefined, via: "socket" },
+      request: {
+        command: "plugin",
+        args: [],
+        cwd: undefined,
+        env: undefined,
+        via: "socket",
+        stderr: "events",
+      },
       restart: undefined,
       on: {},
       connectTimeoutMs: 10_000,
@@ -39,6 +46,7 @@ describe("what spawn is told", () => {
     [{ signal: new AbortController() }, "signal is no AbortSignal"],
     [{ on: { exit: 5 } }, "on.exit is number; it must be a function"],
     [{ on: { end() {} } }, 'on has no event "end"; it has: connected, exit, stderr, failed'],
+    [{ stderr: "ignore" }, 'stderr is "ignore"; it must be "events" or "inherit"'],
     [{ connectTimeoutMs: 0 }, "connectTimeoutMs is 0; it must be a number above 0"],
     [{ killTimeoutMs: -1 }, "killTimeoutMs is -1; it must be a number from 0"],
     [{ restart: null }, "restart is null; it must be true, false or an object"],
