@@ -62,7 +62,16 @@ export function nodeSpawner({ closingRecord, credentialsOf }: NodeSpawnerOptions
       };
       return {
         pid: child.pid!,
-        link: inheritedLink({ incoming, outgoing, location, peer, limits, closingRecord }),
+        link: inheritedLink({
+          incoming,
+          outgoing,
+          location,
+          peer,
+          limits,
+          // A program takes as long to start as it takes: its run has a limit.
+          preambleTimeoutMs: Number.POSITIVE_INFINITY,
+          closingRecord,
+        }),
         ended: endOf(child),
         kill: (signal) => void child.kill(signal),
       };

@@ -60,9 +60,16 @@ export class Connection implements SessionHandler {
     this.session.flush();
   };
 
-  /** `linkReason`: why the link is of its transport. */
-  constructor(owner: ConnectionOwner, link: Link, side: "dialler" | "acceptor", linkReason: string) {
-    const { host, limits, name, incarnation } = owner;
+  /** `linkReason`: why the link is of its transport. `handshakeTimeoutMs`: where it is not the owner's; from 1 to `Infinity`. */
+  constructor(
+    owner: ConnectionOwner,
+    link: Link,
+    side: "dialler" | "acceptor",
+    linkReason: string,
+    handshakeTimeoutMs: number = owner.limits.handshakeTimeoutMs,
+  ) {
+    const { host, name, incarnation } = owner;
+    const limits = { ...owner.limits, handshakeTimeoutMs };
     this.owner = owner;
     this.#linkReason = linkReason;
     const ready = settleable<Peer>();

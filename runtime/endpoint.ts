@@ -128,7 +128,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
       spawner: surroundings.spawner,
       limits: this.#linkLimits,
       clientInterceptors: this.#clientInterceptors,
-      adopt: (link, side) => this.#begin(link, side, "the process was started with it"),
+      adopt: (link, side, handshakeTimeoutMs) =>
+        this.#begin(link, side, "the process was started with it", handshakeTimeoutMs),
       closeEndpoint: () => this.close(),
     });
     this.#listening = new Listening({
@@ -368,8 +369,8 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     }
   }
 
-  #begin(link: Link, side: "dialler" | "acceptor", reason: string): Connection {
-    const connection = new Connection(this, link, side, reason);
+  #begin(link: Link, side: "dialler" | "acceptor", reason: string, handshakeTimeoutMs?: number): Connection {
+    const connection = new Connection(this, link, side, reason, handshakeTimeoutMs);
     this.#connections.add(connection);
     connection.start();
     return connection;

@@ -29,6 +29,8 @@ export interface StreamLinkOptions {
   readonly info: LinkInfo;
   readonly peer: PeerCredentials;
   readonly limits: LinkLimits;
+  /** How long the preamble may take, in milliseconds from 1 to `Infinity`; `limits.frameTimeoutMs` unless said. */
+  readonly preambleTimeoutMs?: number | undefined;
   /** The record that tells the peer what is wrong with its bytes before the link ends. Without it, it is told nothing. */
   readonly closingRecord?: ((message: string) => Uint8Array) | undefined;
 }
@@ -149,16 +151,18 @@ export class StreamLink implements Link {
     this.#watched = what;
     clearTimeout(this.#frameTimer);
     if (what === NOTHING) return;
-    const { frameTimeoutMs } = this.#options.limits;
+    const { limits, preambleTimeoutMs = limits.frameTimeoutMs } = this.#options;
+    const timeoutMs = what === THE_PREAMBLE ? preambleTimeoutMs : limits.frameTimeoutMs;
+    if (timeoutMs === Number.POSITIVE_INFINITY) return;
     // The verdict waits for one round of reading: after this process stood still, the rest is there but not read.
     const onTimeout = (): void => {
       setImmediate(() => {
         if (this.#watched !== what) return;
         const name = what === THE_PREAMBLE ? "the preamble" : "a record";
-        this.#reject(`${name} was not whole within the limit of ${frameTimeoutMs} ms (frameTimeoutMs)`);
+        this.#reject(`${name} was not whole within the limit of ${timeoutMs} ms (frameTimeoutMs)`);
       });
     };
-    this.#frameTimer = setTimeout(onTimeout, frameTimeoutMs).unref();
+    this.#frameTimer = setTimeout(onTimeout, timeoutMs).unref();
   }
 
   #reject(message: string): void {

@@ -33,7 +33,10 @@ export interface SpawnOptions {
    * that it is connected for the first time are told before `spawn` resolves: to these listeners, and to no others.
    */
   readonly on?: { readonly [E in keyof ChildEvents]?: ChildEvents[E] | undefined } | undefined;
-  /** How long it may take until it has introduced itself, in milliseconds. 10,000 unless said. */
+  /**
+   * How long it may take until it has introduced itself, in milliseconds above 0. 10,000 unless said. The endpoint's
+   * `handshakeTimeoutMs` and `frameTimeoutMs` do not count here: a program takes as long to start as it takes.
+   */
   readonly connectTimeoutMs?: number | undefined;
   /**
    * How long a process may take to end when its link has, before SIGTERM and again before SIGKILL, in milliseconds from 0;

@@ -22,7 +22,7 @@ export interface ChildHome {
   readonly spawner: Spawner;
   readonly limits: LinkLimits;
   readonly clientInterceptors: readonly Interceptor[];
-  /** Begins a session on a link to a process that dials. */
+  /** Begins a session on a link to a process that dials, and may take as long as it likes to introduce itself. */
   adopt(link: Link): Connection;
   /** It has ended, and will not be started again. */
   onDone(child: EndpointChild): void;

@@ -16,8 +16,8 @@ export interface FamilyHome {
   readonly spawner: Spawner | undefined;
   readonly limits: LinkLimits;
   readonly clientInterceptors: readonly Interceptor[];
-  /** Begins a session on a link. */
-  adopt(link: Link, side: "dialler" | "acceptor"): Connection;
+  /** Begins a session on a link. `handshakeTimeoutMs`: where it is not that of the endpoint; from 1 to `Infinity`. */
+  adopt(link: Link, side: "dialler" | "acceptor", handshakeTimeoutMs?: number): Connection;
   closeEndpoint(): Promise<void>;
 }
 
@@ -43,7 +43,8 @@ export class Family {
       spawner: this.#spawner(),
       limits,
       clientInterceptors,
-      adopt: (link) => adopt(link, "acceptor"),
+      // A run has a limit of its own.
+      adopt: (link) => adopt(link, "acceptor", Number.POSITIVE_INFINITY),
       onDone: (done) => this.#children.delete(done),
     });
     this.#children.add(child);

@@ -16,7 +16,7 @@ export interface SpawnRequest {
 /** A process that was started. */
 export interface SpawnedProcess {
   readonly pid: number;
-  /** To it; not started. */
+  /** To it; not started. The process may take as long as it likes for its first byte. */
   readonly link: Link;
   /** Resolves when it has ended and its standard error, where it comes here, is read. */
   readonly ended: Promise<ProcessEnd>;

@@ -50,6 +50,13 @@ describe.each(["socket", "stdio"] as const)("a process that is started, via %s",
     expect((await failureOf(echo.say({ text: "late" }))).code).toBe("UNAVAILABLE");
   });
 
+  it("may take as long to start as it is given, whatever peers are given", async () => {
+    const endpoint = await openHere({ limits: { handshakeTimeoutMs: 100, frameTimeoutMs: 200 } });
+    const child = await endpoint.spawn(PROGRAM, { args: ["late"], via, connectTimeoutMs: 20_000 });
+    expect(child.state).toBe("connected");
+    await child.close();
+  });
+
   it("writes to where its parent does, where it is told so", async () => {
     const program = fileURLToPath(new URL("../../dist/test/programs/parent.js", import.meta.url));
     const parent = startProcess(process.execPath, [program, via, "greets"], {

@@ -10,6 +10,7 @@ if (how === "fails") {
   process.stderr.write("cannot begin\nthat is all\n");
   process.exit(7);
 }
+if (how === "late") await new Promise((resolve) => setTimeout(resolve, 500));
 if (how === "greets") process.stderr.write("hello\n");
 if (how === "garbage") process.stdout.write("this is no protocol\n");
 if (how === "silent" || how === "garbage") setInterval(() => undefined, 1_000);

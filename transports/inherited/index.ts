@@ -17,6 +17,8 @@ export interface InheritedOptions {
   readonly location: string;
   readonly peer: PeerCredentials;
   readonly limits: LinkLimits;
+  /** As in `StreamLinkOptions`. */
+  readonly preambleTimeoutMs?: number | undefined;
   /** The record that tells a peer what is wrong with its bytes before the link ends: a CLOSE frame. */
   readonly closingRecord?: ((message: string) => Uint8Array) | undefined;
 }
@@ -26,10 +28,10 @@ const FRAGMENT_BYTES = 65_536;
 
 /** A link over what a child process has inherited, seen from either side. */
 export function inheritedLink(options: InheritedOptions): Link {
-  const { incoming, outgoing, location, peer, limits, closingRecord } = options;
+  const { incoming, outgoing, location, peer, limits, preambleTimeoutMs, closingRecord } = options;
   for (const stream of [incoming, outgoing]) if (stream instanceof Socket) stream.allowHalfOpen = true;
   const info = { transport: "inherited", location, reason: "", fragmentBytes: FRAGMENT_BYTES };
-  return new StreamLink({ incoming, outgoing, info, peer, limits, closingRecord });
+  return new StreamLink({ incoming, outgoing, info, peer, limits, preambleTimeoutMs, closingRecord });
 }
 
 /**
