@@ -1,15 +1,25 @@
-// A host of two plugins: one works, one crashes now and then and is started again.
+// A host of plugins: one works, one crashes now and then and is started again. Its arguments are the command of a third.
+import { basename } from "node:path";
 import { open } from "protoipc";
 import { Host, Transform } from "../../gen/plugins/v1/plugins_protoipc.js";
 
+const commands = ["upper-case.js", "crashing.js"].map((file) => [`${import.meta.dirname}/${file}`]);
+const third = process.argv.slice(2);
+if (third.length > 0) commands.push(third);
+
 const host = await open();
 host.serve(Host, { note: ({ text }) => console.log(`a plugin says: ${text}`) });
-const plugins = ["upper-case.js", "crashing.js"].map(async (file) => {
-  const plugin = await host.spawn(`${import.meta.dirname}/${file}`, {
+const plugins = commands.map(async ([command = "", ...args]) => {
+  const name = basename(args.at(-1) ?? command);
+  const plugin = await host.spawn(command, {
+    args,
     restart: { initialDelayMs: 50 },
     on: {
-      stderr: (line) => console.log(`${file} writes: ${line}`),
-      exit: ({ code, restartInMs }) => console.log(`${file} ended with ${code}; again in ${restartInMs} ms`),
+      stderr: (line) => console.log(`${name} writes: ${line}`),
+      exit: ({ code, restartInMs }) => {
+        const next = restartInMs === undefined ? "for good" : `and is started again in ${restartInMs} ms`;
+        console.log(`${name} ended with ${code}, ${next}`);
+      },
     },
   });
   return plugin.client(Transform, { reconnect: true, timeoutMs: 10_000 });

@@ -1,41 +1,30 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type IpcError, open } from "protoipc";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Annotator, Demo, Hostwatch } from "../../gen/hostwatch/v1/hostwatch_protoipc.js";
-import { Transform } from "../../gen/plugins/v1/plugins_protoipc.js";
+import { preparePython, type Python } from "../harness/python.js";
 import { newFolder } from "../transports/folder.js";
 
-const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DAEMON = `${ROOT}dist/examples/hostwatch/daemon.js`;
 const PEER = `${ROOT}examples/python-peer/peer.py`;
-const PYTHON = process.env["PROTOIPC_PYTHON"] ?? "python3";
 /** A machine that stands still: the same in every reading. */
 const PROC = `${ROOT}test/examples/hostwatch-proc`;
-const PROTOS = [
-  "protoipc/v1/wire.proto",
-  "protoipc/v1/options.proto",
-  "hostwatch/v1/hostwatch.proto",
-  "plugins/v1/plugins.proto",
-];
 
 let names: string;
-let generated: string;
-/** Why the peer cannot be run here; `undefined` where it can. */
-let missing: string | undefined;
+let python: Python;
 
 function environment(): NodeJS.ProcessEnv {
-  return { ...process.env, PROTOIPC_DIR: names, PYTHONPATH: generated, PYTHONDONTWRITEBYTECODE: "1" };
+  return { ...process.env, PROTOIPC_DIR: names, ...python.env };
 }
 
 /** Runs the peer to its end. */
 async function peer(...args: string[]): Promise<{ code: number; lines: string[]; errors: string }> {
-  const child = spawn(PYTHON, [PEER, ...args], {
+  const child = spawn(python.program, [PEER, ...args], {
     env: environment(),
     stdio: ["ignore", "pipe", "pipe"],
     timeout: 20_000,
@@ -54,26 +43,7 @@ async function peer(...args: string[]): Promise<{ code: number; lines: string[];
 
 beforeAll(async () => {
   names = await newFolder();
-  generated = await newFolder();
-  const protoc = [
-    `${ROOT}node_modules/protoc/protoc.cjs`,
-    "-I",
-    "proto",
-    "-I",
-    "examples/hostwatch/proto",
-    "-I",
-    "examples/plugins/proto",
-  ];
-  await run(process.execPath, [...protoc, `--python_out=${generated}`, ...PROTOS], { cwd: ROOT });
-  try {
-    await run(PYTHON, ["-c", "import protoipc.v1.wire_pb2, google.protobuf.proto"], { env: environment() });
-  } catch (error) {
-    const { message } = error as Error;
-    const reason = message.trim().split("\n").at(-1);
-    missing = `${PYTHON} cannot run the peer (see examples/python-peer/README.md): ${reason}`;
-    if (process.env["CI"] === "true") throw new Error(missing, { cause: error });
-    console.warn(`skipped: ${missing}`);
-  }
+  python = await preparePython(await newFolder(), ["hostwatch/v1/hostwatch.proto"]);
 });
 
 it("is under 150 lines of Python", async () => {
@@ -98,7 +68,7 @@ describe("the peer in Python", () => {
   });
 
   it("calls, subscribes and serves over one link", async ({ skip }) => {
-    if (missing !== undefined) skip(missing);
+    if (python.missing !== undefined) skip(python.missing);
     // More publications than a stream may send before its subscriber grants more.
     const { code, lines, errors } = await peer("hostwatch", "40");
     expect(errors).toBe("");
@@ -119,7 +89,7 @@ describe("the peer in Python", () => {
   });
 
   it("reports the errors of calls", async ({ skip }) => {
-    if (missing !== undefined) skip(missing);
+    if (python.missing !== undefined) skip(python.missing);
     const { code, lines, errors } = await peer("hostwatch", "1001");
     expect(code).toBe(1);
     expect(lines).toHaveLength(1);
@@ -127,7 +97,7 @@ describe("the peer in Python", () => {
   });
 
   it("looks to its server like any other", async ({ skip }) => {
-    if (missing !== undefined) skip(missing);
+    if (python.missing !== undefined) skip(python.missing);
     process.env["PROTOIPC_DIR"] = names;
     await using endpoint = await open({ name: "server" });
     const cores = await endpoint.publisher(Hostwatch.cores);
@@ -172,26 +142,5 @@ describe("the peer in Python", () => {
     expect(timeLeftMs).toBeLessThanOrEqual(10_000);
     expect(refusal).toMatchObject({ code: "UNIMPLEMENTED", maybeExecuted: false });
     expect(subscribersAtTheEnd).toBe(0);
-  });
-});
-
-describe("a plugin in Python", () => {
-  it("is called over the socket that it has inherited, and ends with its host", async ({ skip }) => {
-    if (missing !== undefined) skip(missing);
-    const endpoint = await open({ discoverable: false });
-    try {
-      const env = { PYTHONPATH: generated, PYTHONDONTWRITEBYTECODE: "1" };
-      const plugin = await endpoint.spawn(PYTHON, { args: [`${ROOT}examples/plugins/plugin.py`], env });
-      expect(plugin.peer?.implementation).toBe("python-peer/1");
-      const transform = plugin.client(Transform);
-      for (const text of ["stressed", ""]) {
-        expect((await transform.apply({ text })).text).toBe([...text].reverse().join(""));
-      }
-      const ended = new Promise((resolve) => plugin.on("exit", resolve));
-      await plugin.close();
-      expect(await ended).toMatchObject({ code: 0, signal: null });
-    } finally {
-      await endpoint.close();
-    }
   });
 });
