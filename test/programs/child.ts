@@ -31,6 +31,10 @@ else {
         const grandchild = spawn("sleep", ["30"], { stdio: "inherit", detached: true });
         return { number: grandchild.pid! };
       }
+      if (text === "helper") {
+        const helper = spawn("sleep", ["30"], { stdio: "ignore", detached: true });
+        return { number: helper.pid! };
+      }
       if (text === "back") return child.client(Echo, child.parent).say({ text: "from the child" });
       return { text, number: process.pid };
     },
