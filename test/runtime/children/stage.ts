@@ -1,6 +1,6 @@
 // Processes that exist in virtual time only, and an endpoint that starts them.
 import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
-import type { Child, Endpoint } from "../../../index.js";
+import type { Child, Endpoint, SpawnOptions } from "../../../index.js";
 import type { ProcessEnd, SpawnRequest, Spawner } from "../../../runtime/children/spawner.js";
 import { openEndpoint } from "../../../runtime/endpoint.js";
 import type { Names } from "../../../runtime/names.js";
@@ -168,4 +168,30 @@ export async function makeStage(behaviours: readonly Behaviour[], options: OpenO
       return spawning;
     },
   };
+}
+
+/** Pauses without chance. */
+export const EVEN = { initialDelayMs: 100, maxDelayMs: 1_000, jitter: 0 };
+
+/** A child in virtual time, and what it tells from then on. */
+export async function spawned(
+  behaviours: readonly Behaviour[],
+  options: SpawnOptions,
+): Promise<{ stage: Stage; child: Child; told: string[] }> {
+  const stage = await makeStage(behaviours);
+  const child = await stage.spawned(stage.endpoint.spawn("plugin", options));
+  const told: string[] = [];
+  const tell = (text: string): void =>
+    void told.push(`${Math.round(stage.nowMs())}: ${text}, ${child.state}`);
+  child.on("connected", () => tell(`connected to ${child.pid}`));
+  child.on("exit", ({ pid, code, signal, restartInMs }) =>
+    tell(`${pid} ended with ${code ?? signal}, again in ${restartInMs} ms`),
+  );
+  child.on("failed", ({ message }) => tell(message));
+  return { stage, child, told };
+}
+
+/** When its processes were started. */
+export function startTimes({ started }: Stage): number[] {
+  return started.map(({ atMs }) => Math.round(atMs));
 }
