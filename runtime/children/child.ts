@@ -192,7 +192,6 @@ export class EndpointChild implements Child {
   }
 
   #onIntroduced(peer: Peer): void {
-    if (this.#closedBy !== undefined) return;
     this.#hasBegun = true;
     const usable = this.#usable;
     if (usable !== undefined) for (const caller of this.#callers) caller.resolve(usable);
@@ -205,7 +204,7 @@ export class EndpointChild implements Child {
     const isLast = !this.#hasBegun || this.#closedBy !== undefined;
     const restartInMs = isLast ? undefined : this.#restarting?.nextDelayMs();
     if (restartInMs === undefined) {
-      this.#end(this.#closedBy ?? this.#givenUp(error), end);
+      this.#end(this.#givenUp(error), end);
       return;
     }
     this.#phase = { kind: "waiting", cancel: this.#restartIn(restartInMs) };

@@ -144,14 +144,14 @@ export class ProcessRun {
     return new IpcError("UNAVAILABLE", `${command} ${how}${why}${words}`);
   }
 
-  /** Waits for it, but not for longer than `killTimeoutMs`, nor for longer than the process lives. */
+  /** Waits for it, but not for longer than `killTimeoutMs`. */
   async #within(done: Promise<unknown>): Promise<void> {
     const { host, killTimeoutMs } = this.#config;
     let cancel: (() => void) | undefined;
     const timeout = new Promise<void>((resolve) => {
       cancel = host.setTimer(resolve, killTimeoutMs);
     });
-    await Promise.race([done, this.#ended, timeout]);
+    await Promise.race([done, timeout]);
     cancel?.();
   }
 }

@@ -55,6 +55,30 @@ describe("closing a child", () => {
     expect(stage.started).toHaveLength(2);
   });
 
+  it("fails the calls that wait, however long its end takes", async () => {
+    const stubborn = { introducesAtMs: "never", ignoresLink: true, ignoresSigterm: true } as const;
+    const { stage, child } = await spawned([{ endsAtMs: 10 }, stubborn], { restart: EVEN });
+    await stage.pass(200);
+    const call = failureOf(child.client(Echo).say({ text: "late" })).then(({ message }) => [
+      message,
+      child.state,
+    ]);
+    const closed = child.close();
+    await stage.pass(5_000);
+    await closed;
+    expect(await call).toEqual(["UNAVAILABLE: plugin is closed", "ending"]);
+  });
+
+  it("in the moment in which it is connected is never told of that", async () => {
+    const { stage, child, told } = await spawned([{ endsAtMs: 10 }, {}], { restart: EVEN });
+    stage.endpoint.on("peerConnected", () => void child.close());
+    await stage.pass(5_000);
+    expect(told.map((text) => text.replace(/^\d+: /, ""))).toEqual([
+      "5000 ended with 1, again in 100 ms, waiting",
+      "5001 ended with SIGTERM, again in undefined ms, ended",
+    ]);
+  });
+
   it("that is just starting ends what has started", async () => {
     const stage = await makeStage([{ introducesAtMs: 50 }]);
     const spawning = failureOf(stage.endpoint.spawn("plugin"));
@@ -128,6 +152,16 @@ describe("a child whose signal aborts", () => {
     await stage.pass(1_000);
     expect(await failure).toEqual(["CANCELLED: plugin is ended by its signal", true]);
     expect(stage.started).toHaveLength(1);
+  });
+
+  it("ends when there is a process, where there is none yet", async () => {
+    const stage = await makeStage([{}]);
+    const stopped = new AbortController();
+    const failure = failureOf(stage.endpoint.spawn("plugin", { signal: stopped.signal }));
+    stopped.abort();
+    await stage.pass(10);
+    expect((await failure).message).toBe("CANCELLED: plugin is ended by its signal");
+    expect(stage.started.map(({ endedAtMs }) => endedAtMs !== undefined)).toEqual([true]);
   });
 
   it("ends with its calls, however long they would last, and is not started again", async () => {

@@ -60,6 +60,14 @@ describe("a child whose link ends while it lives", () => {
   });
 });
 
+describe("a process that has introduced itself", () => {
+  it("may live as long as it likes", async () => {
+    const { stage, child, told } = await spawned([{}], { connectTimeoutMs: 50 });
+    await stage.pass(100_000);
+    expect([child.state, told]).toEqual(["connected", []]);
+  });
+});
+
 describe("a process that does not introduce itself", () => {
   it("is made to end, and spawn rejects when it has", async () => {
     const stage = await makeStage([

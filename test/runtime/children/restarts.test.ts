@@ -26,6 +26,15 @@ describe("a child that is started again", () => {
     expect(startTimes(stage)).toEqual([0, 110, 320, 730, 5_830, 6_040, 6_450]);
   });
 
+  it("keeps its host running while it waits, and only then", async () => {
+    const { stage, child } = await spawned([{ endsAtMs: 10 }, {}], { restart: EVEN });
+    expect(stage.holds()).toBe(0);
+    await stage.pass(50);
+    expect(stage.holds()).toBe(1);
+    await stage.pass(100);
+    expect([child.state, stage.holds()]).toEqual(["connected", 0]);
+  });
+
   it("is given up when it ends too often within the window, and not when that is over", async () => {
     const { stage, child, told } = await spawned([{ endsAtMs: 10 }], {
       restart: { ...EVEN, factor: 1, maxRestarts: 3, windowMs: 1_000 },

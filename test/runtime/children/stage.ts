@@ -3,6 +3,7 @@ import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import type { Child, Endpoint, SpawnOptions } from "../../../index.js";
 import type { ProcessEnd, SpawnRequest, Spawner } from "../../../runtime/children/spawner.js";
 import { openEndpoint } from "../../../runtime/endpoint.js";
+import type { Host } from "../../../runtime/host.js";
 import type { Names } from "../../../runtime/names.js";
 import type { OpenOptions } from "../../../runtime/open-options.js";
 import type { LinkLimits } from "../../../transports/transport.js";
@@ -44,6 +45,8 @@ export interface Stage {
   readonly endpoint: Endpoint;
   readonly started: readonly Started[];
   nowMs(): number;
+  /** How often the process of the endpoint is kept running now. */
+  holds(): number;
   /** Lets so much time pass. */
   pass(durationMs: number): Promise<void>;
   /** Lets time pass until the child is there. */
@@ -144,7 +147,14 @@ export async function makeStage(behaviours: readonly Behaviour[], options: OpenO
     },
     exit: () => undefined,
   };
-  const host = simHost(world, random.fork(), 4_242, 0, "boot");
+  let holds = 0;
+  const host: Host = {
+    ...simHost(world, random.fork(), 4_242, 0, "boot"),
+    hold() {
+      holds++;
+      return () => holds--;
+    },
+  };
   const endpoint = await openEndpoint(options, { host, transports: [], names: NAMES, spawner });
   const pass = async (durationMs: number): Promise<void> => {
     const endMs = world.nowMs + durationMs;
@@ -156,6 +166,7 @@ export async function makeStage(behaviours: readonly Behaviour[], options: OpenO
     endpoint,
     started,
     nowMs,
+    holds: () => holds,
     pass,
     async spawned(spawning) {
       let isSettled = false;
