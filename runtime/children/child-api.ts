@@ -40,8 +40,8 @@ export interface SpawnOptions {
   readonly connectTimeoutMs?: number | undefined;
   /**
    * How long a process may take to end when its link has, before SIGTERM and again before SIGKILL, in milliseconds from 0;
-   * how long `close` waits for its calls before that. One that has not introduced itself gets SIGTERM at once. 2,000 unless
-   * said.
+   * how long `close` waits for its calls before that. One that is given up before it has introduced itself gets SIGTERM at
+   * once. 2,000 unless said.
    */
   readonly killTimeoutMs?: number | undefined;
   /**
@@ -51,7 +51,10 @@ export interface SpawnOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** When a process that has ended is started again. Its first pause is of at most 100 ms, its longest of 10,000, unless said. */
+/**
+ * When a process that has ended is started again. Unless said, its first pause is of at most 100 ms, its longest of 10,000, and
+ * half of each is left to chance.
+ */
 export interface RestartPolicy extends BackOffPolicy {
   /** How often within `windowMs` before it is given up. 10 unless said. */
   readonly maxRestarts?: number | undefined;
