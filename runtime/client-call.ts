@@ -44,14 +44,13 @@ export function boundsOf(
 }
 
 /** Why a signal aborted, as an error. */
-export function abortError(
-  signal: AbortSignal,
-  text: string = "the call was cancelled by its signal",
-): IpcError {
+export function abortError(signal: AbortSignal): IpcError {
   const { reason } = signal;
   if (isIpcError(reason)) return withMaybeExecuted(reason, false);
   const timedOut = reason instanceof Error && reason.name === "TimeoutError";
-  return new IpcError(timedOut ? "DEADLINE_EXCEEDED" : "CANCELLED", text, { cause: reason });
+  return new IpcError(timedOut ? "DEADLINE_EXCEEDED" : "CANCELLED", "the call was cancelled by its signal", {
+    cause: reason,
+  });
 }
 
 /** Why a call must not begin, where its bounds are reached already. */

@@ -5,12 +5,13 @@ import { abortError, type CallBounds } from "../client-call.js";
 import { type Connection, type Settleable, settleable } from "../connection.js";
 import type { ServiceDefinition } from "../definition.js";
 import { Emitter } from "../emitter.js";
-import { IpcError } from "../error.js";
+import type { IpcError } from "../error.js";
 import type { Host } from "../host.js";
 import type { Interceptor } from "../interceptor.js";
 import type { Peer } from "../peer.js";
 import { fromTransportError } from "../transport-errors.js";
 import type { Child, ChildEvents, ChildState, SpawnOptions } from "./child-api.js";
+import { childError } from "./child-error.js";
 import { ProcessRun } from "./process-run.js";
 import { Restarts } from "./restarts.js";
 import { CHILD_EVENTS, type SpawnRules, spawnRules } from "./spawn-rules.js";
@@ -56,10 +57,7 @@ export class EndpointChild implements Child {
   #restarts = 0;
   /** Why it is to end: it is closed, or its signal has aborted. */
   #closedBy: IpcError | undefined;
-  readonly #onAbort = (): void => {
-    const { request, signal } = this.#rules;
-    void this.#stop(abortError(signal!, `${request.command} is ended by its signal`), "cut");
-  };
+  readonly #onAbort = (): void => void this.#stop(this.#aborted(this.#rules.signal!), "cut");
 
   /** Throws a `TypeError` for an option that cannot be. */
   constructor(command: string, options: SpawnOptions, home: ChildHome) {
@@ -113,13 +111,13 @@ export class EndpointChild implements Child {
   start(): Promise<void> {
     const { signal } = this.#rules;
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (signal?.aborted === true) this.#end(abortError(signal, "the signal has aborted already"));
+    if (signal?.aborted === true) this.#end(this.#aborted(signal));
     else void this.#launch();
     return this.#begun.promise;
   }
 
   close(): Promise<void> {
-    return this.#stop(new IpcError("UNAVAILABLE", `${this.#rules.request.command} is closed`), "close");
+    return this.#stop(childError("UNAVAILABLE", `${this.#rules.request.command} is closed`), "close");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -226,10 +224,15 @@ export class EndpointChild implements Child {
     };
   }
 
+  #aborted(signal: AbortSignal): IpcError {
+    const text = `${this.#rules.request.command} is ended by its signal`;
+    return childError(abortError(signal).code, text, signal.reason);
+  }
+
   #givenUp(error: IpcError): IpcError {
     if (this.#restarts === 0) return error;
     const text = `given up after ${this.#restarts} restarts: ${error.rawMessage}`;
-    return new IpcError(error.code, text, { cause: error.cause });
+    return childError(error.code, text, error.cause);
   }
 
   /** There will be no further process. */
@@ -250,5 +253,5 @@ export class EndpointChild implements Child {
 function startError(error: unknown): IpcError {
   const { code, rawMessage } = fromTransportError(error);
   const isMissing = error instanceof Error && "kind" in error && error.kind === "notFound";
-  return new IpcError(isMissing ? "NOT_FOUND" : code, rawMessage, { cause: error });
+  return childError(isMissing ? "NOT_FOUND" : code, rawMessage, error);
 }

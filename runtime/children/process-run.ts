@@ -2,6 +2,7 @@ import type { Connection } from "../connection.js";
 import { IpcError } from "../error.js";
 import type { Host } from "../host.js";
 import type { Peer } from "../peer.js";
+import { childError } from "./child-error.js";
 import type { ProcessEnd, SpawnedProcess } from "./spawner.js";
 
 /** Whom a run belongs to, and how long it may take. */
@@ -45,7 +46,7 @@ export class ProcessRun {
     const { host, command, connectTimeoutMs } = config;
     const late = `${command} has not introduced itself within ${connectTimeoutMs} ms (connectTimeoutMs)`;
     this.#cancelTimer = host.setTimer(
-      () => this.cut(new IpcError("DEADLINE_EXCEEDED", late)),
+      () => this.cut(childError("DEADLINE_EXCEEDED", late)),
       connectTimeoutMs,
     );
     connection.ready.then(
@@ -137,11 +138,11 @@ export class ProcessRun {
     const words = lines.length === 0 ? "" : `; its last words: ${lines.join(" | ")}`;
     if (this.#reason !== undefined) {
       const { code: status, rawMessage, cause } = this.#reason;
-      return new IpcError(status, rawMessage + words, { cause });
+      return childError(status, rawMessage + words, cause);
     }
     const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
     const why = this.#isKilled ? `, as its link had ended: ${this.#linkEnd?.rawMessage}` : "";
-    return new IpcError("UNAVAILABLE", `${command} ${how}${why}${words}`);
+    return childError("UNAVAILABLE", `${command} ${how}${why}${words}`);
   }
 
   /** Waits for it, but not for longer than `killTimeoutMs`. */

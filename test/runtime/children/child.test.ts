@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
-import type { SpawnOptions } from "../../../index.js";
+import type { IpcError, SpawnOptions } from "../../../index.js";
 import { failureOf } from "../../harness/failure.js";
 import { EVEN, makeStage, spawned } from "./stage.js";
 
@@ -131,7 +131,7 @@ describe("a child whose signal aborts", () => {
   it("is not started where it has done so already", async () => {
     const stage = await makeStage([{}]);
     const failure = await failureOf(stage.endpoint.spawn("plugin", { signal: AbortSignal.abort() }));
-    expect(failure.message).toBe("CANCELLED: the signal has aborted already");
+    expect(failure.message).toBe("CANCELLED: plugin is ended by its signal");
     expect(stage.started).toEqual([]);
   });
 
@@ -216,5 +216,35 @@ describe("a child whose signal aborts", () => {
     expect((await failureOf(child.client(Echo).say({}))).message).toBe(
       "UNAVAILABLE: plugin ended with code 1",
     );
+  });
+});
+
+describe("the errors of a child", () => {
+  it("tell its command and its words to whoever has started it, and to nobody else", async () => {
+    const words = ["secret"];
+    const dying = { writes: words, endsAtMs: 10 };
+    const stage = await makeStage([{ ...dying, introducesAtMs: "never" }, dying, dying, dying, {}]);
+    const { endpoint } = stage;
+    const errors: IpcError[] = [];
+    const failing = failureOf(endpoint.spawn("plugin"));
+    await stage.pass(20);
+    errors.push(await failing);
+    const once = await stage.spawned(endpoint.spawn("plugin"));
+    const hanging = failureOf(once.client(Echo).say({ text: "hang" }));
+    await stage.pass(20);
+    errors.push(await hanging, await failureOf(once.client(Echo).say({})));
+    const twice = await stage.spawned(endpoint.spawn("plugin", { restart: { ...EVEN, maxRestarts: 1 } }));
+    await stage.pass(1_000);
+    errors.push(await failureOf(twice.client(Echo).say({})));
+    const signal = AbortSignal.abort();
+    errors.push(await failureOf(endpoint.spawn("plugin", { signal })));
+    const closed = await stage.spawned(endpoint.spawn("plugin"));
+    void closed.close();
+    errors.push(await failureOf(closed.client(Echo).say({})));
+    for (const { rawMessage, peerMessage } of errors) {
+      expect(rawMessage).toContain("plugin");
+      expect(peerMessage).toBe("a process that this endpoint has started is not there");
+    }
+    expect(errors.filter(({ rawMessage }) => rawMessage.includes("secret"))).toHaveLength(4);
   });
 });
