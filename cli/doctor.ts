@@ -13,11 +13,11 @@ const CHECKS: Readonly<Record<string, Check>> = {
   node: checkNode,
   directory: checkDirectory,
   "other directories": checkOtherRoots,
+  "network namespace": checkNetworkNamespace,
   endpoints: checkEndpoints,
   "native part": checkAddon,
   "shared memory": checkSharedMemory,
   descriptors: checkDescriptors,
-  "network namespace": checkNetworkNamespace,
   container: checkContainer,
   "self test": checkSelf,
 };

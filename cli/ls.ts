@@ -1,13 +1,22 @@
-import { chooseDomain, chooseRoot, type Entry, listDomain } from "../transports/directory/index.js";
+import { chooseDomain, chooseRoot, type Entry } from "../transports/directory/index.js";
 import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { type Endpoint, IpcError } from "../index.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { coloured, plain, printJson, printLine, printTable } from "./output.js";
+import { surveyDomain } from "./survey.js";
 
 interface ListOptions extends CommonOptions {
   readonly watch?: boolean;
 }
+
+const COLOURS: Readonly<Record<Seen["state"], "red" | "green" | "yellow">> = {
+  alive: "green",
+  silent: "yellow",
+  elsewhere: "yellow",
+  dead: "red",
+  refused: "red",
+};
 
 /** Who is there. Looks, and removes nothing: what is dead is shown as such. */
 export async function list(options: ListOptions): Promise<void> {
@@ -17,14 +26,14 @@ export async function list(options: ListOptions): Promise<void> {
   }
   const root = await chooseRoot();
   const domain = chooseDomain(options.domain);
-  const listed = await listDomain(root, domain);
+  const listed = await surveyDomain(root, domain);
   await withEndpoint(options, async (endpoint) => {
     const seen = await Promise.all(
       listed.map(async (one) => {
         if (one.kind === "refused")
           return { name: one.name, state: "refused" as const, reason: one.reason.message };
         const { entry } = one;
-        if (one.kind === "dead") return { name: one.name, state: "dead" as const, entry };
+        if (one.kind !== "alive") return { name: one.name, state: one.kind, entry };
         const told = await ask(endpoint, one.name, options.timeout);
         return told instanceof IpcError
           ? { name: one.name, state: "silent" as const, entry, reason: told.message }
@@ -43,7 +52,7 @@ export async function list(options: ListOptions): Promise<void> {
       ["endpoint", "pid", "state", "over", "serves", "publishes"],
       seen.map((one) => {
         const { name, state } = one;
-        const shown = coloured(state, state === "alive" ? "green" : state === "silent" ? "yellow" : "red");
+        const shown = coloured(state, COLOURS[state]);
         if (!("entry" in one) || one.entry === undefined) return [name, "", shown, "", one.reason ?? "", ""];
         const { pid, transports, services } = one.entry;
         const served = services.map((service) => service.name).join("\n");
@@ -55,7 +64,8 @@ export async function list(options: ListOptions): Promise<void> {
 
 interface Seen {
   readonly name: string;
-  readonly state: "alive" | "silent" | "dead" | "refused";
+  /** "elsewhere": alive in another network namespace. */
+  readonly state: "alive" | "silent" | "elsewhere" | "dead" | "refused";
   readonly entry?: Entry;
   readonly told?: DescribeReply;
   readonly reason?: string;

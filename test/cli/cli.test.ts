@@ -1,60 +1,15 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nearest } from "../../cli/nearest.js";
 import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
 import { open } from "../../index.js";
+import { cli, directory, endStage, hostwatch, json, run, startStage } from "./stage.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const cli = join(root, "cli/protoipc.mjs");
-
-let directory = "";
-let daemon: ChildProcess;
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly error: string;
-}
-
-function run(args: readonly string[], { input = "", env = {} } = {}): Promise<Ran> {
-  return new Promise((resolve) => {
-    const environment = { ...process.env, PROTOIPC_DIR: directory, ...env };
-    const child = execFile(process.execPath, [cli, ...args], { env: environment }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, error: err });
-    });
-    child.stdin!.end(input);
-  });
-}
-
-async function json<T>(args: readonly string[], options = {}): Promise<T> {
-  const { code, out, error } = await run([...args, "--json"], options);
-  expect(error).toBe("");
-  expect(code).toBe(0);
-  return JSON.parse(out) as T;
-}
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "protoipc-cli-"));
-  process.env["PROTOIPC_DIR"] = directory;
-  const program = join(root, "dist/examples/hostwatch/daemon.js");
-  daemon = spawn(process.execPath, [program, "--name", "hostwatch"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await once(createInterface({ input: daemon.stdout! }), "line");
-});
-
-afterAll(async () => {
-  const exited = once(daemon, "exit");
-  daemon.kill("SIGTERM");
-  await exited;
-  await rm(directory, { recursive: true });
-});
+beforeAll(startStage);
+afterAll(endStage);
 
 describe("protoipc ls and describe", () => {
   it("show who is there, over what, and what it has", async () => {
@@ -72,7 +27,7 @@ describe("protoipc ls and describe", () => {
     }
     const { domain, endpoints } = await json<Listed>(["ls"]);
     expect(domain).toBe("default");
-    expect(endpoints).toMatchObject([{ name: "hostwatch", pid: daemon.pid, state: "alive" }]);
+    expect(endpoints).toMatchObject([{ name: "hostwatch", pid: hostwatch.pid, state: "alive" }]);
     expect((await run(["ls", "--domain", "other"])).out).toContain("nobody is there: domain other");
   });
 
@@ -106,7 +61,7 @@ describe("protoipc call", () => {
     expect(reply.processes).toHaveLength(1);
     expect(reply.total).toBeGreaterThan(1);
     const label = (pid: number | undefined, text: string): string => JSON.stringify({ pid, text });
-    const labels = [label(daemon.pid, "the daemon"), label(process.pid, "the test")];
+    const labels = [label(hostwatch.pid, "the daemon"), label(process.pid, "the test")];
     const summary = await json<object>(["call", "Label", ...labels]);
     // The same from the input, a line each.
     expect(await json<object>(["call", "Label"], { input: `${labels.join("\n")}\n` })).toEqual(summary);
@@ -177,7 +132,7 @@ describe("protoipc sub and pub", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as { key: object; seq: number; publisher: object });
     expect(came).toHaveLength(3);
-    expect(came[0]).toMatchObject({ key: { core: 0 }, publisher: { name: "hostwatch", pid: daemon.pid } });
+    expect(came[0]).toMatchObject({ key: { core: 0 }, publisher: { name: "hostwatch", pid: hostwatch.pid } });
     expect(came[2]!.seq).toBe(came[0]!.seq + 2);
     expect((await run(["sub", "Memory", "--count", "1"])).out).toMatch(
       /"totalBytes":"\d+".*\(number \d+ of hostwatch\)/,
@@ -234,7 +189,7 @@ describe("protoipc sub and pub", () => {
   });
 });
 
-describe("protoipc ping and doctor", () => {
+describe("protoipc ping", () => {
   it("time answers, and say over what", async () => {
     const told = await json<{ minUs: number; medianUs: number; maxUs: number }>([
       "ping",
@@ -242,44 +197,11 @@ describe("protoipc ping and doctor", () => {
       "-c",
       "3",
     ]);
-    expect(told).toMatchObject({ pid: daemon.pid, transport: "unix", count: 3 });
+    expect(told).toMatchObject({ pid: hostwatch.pid, transport: "unix", count: 3 });
     expect(told.minUs).toBeLessThanOrEqual(told.medianUs);
     expect((await run(["ping", "hostwatch"])).out).toMatch(
       /hostwatch, process \d+, typescript\/.*5 round trips/s,
     );
-  });
-
-  it("find what is wrong, say what to do, and remove what is dead", async () => {
-    interface Findings {
-      readonly ok: boolean;
-      readonly findings: { readonly check: string; readonly state: string; readonly finding: string }[];
-    }
-    const { ok, findings } = await json<Findings>(["doctor"]);
-    expect(ok).toBe(true);
-    expect(findings.filter(({ check }) => check === "self test").length).toBeGreaterThan(1);
-    const killed = spawn(process.execPath, [join(root, "dist/test/programs/found-endpoint.js"), "killed"], {
-      env: { ...process.env, PROTOIPC_DIR: directory },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    await once(createInterface({ input: killed.stdout! }), "line");
-    killed.kill("SIGKILL");
-    await once(killed, "exit");
-    await mkdir(join(directory, "default", "open"));
-    await chmod(join(directory, "default", "open"), 0o777);
-    expect((await run(["ls"])).out).toMatch(/killed +\d+ +dead/);
-    const { out } = await run(["doctor"]);
-    expect(out).toContain(`endpoint killed: left by process ${killed.pid}, which is dead`);
-    expect(out).toContain("endpoint open: the directory");
-    expect((await run(["doctor", "--fix"])).out).toContain("which is dead; removed");
-    expect(await readdir(join(directory, "default"))).not.toContain("killed");
-    await rm(join(directory, "default", "open"), { recursive: true });
-
-    const file = join(directory, "no-directory");
-    await writeFile(file, "");
-    const broken = await run(["doctor"], { env: { PROTOIPC_DIR: file } });
-    expect(broken.code).toBe(1);
-    expect(broken.out).toContain("set PROTOIPC_DIR to another directory");
-    await rm(file);
   });
 });
 

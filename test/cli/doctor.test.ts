@@ -1,0 +1,105 @@
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shmBinding } from "../harness/shm.js";
+import { directory, end, endStage, hostwatch, json, run, start, startStage } from "./stage.js";
+
+interface Findings {
+  readonly ok: boolean;
+  readonly findings: readonly { readonly check: string; readonly state: string; readonly finding: string }[];
+}
+
+const NO_ADDON = { PROTOIPC_ADDON: "/nowhere/protoipc.node" };
+
+/** What runs a program in a network namespace of its own; or why that cannot be done here. */
+function otherNetwork(): readonly string[] | string {
+  for (const flags of ["-n", "-rn"]) {
+    try {
+      execFileSync("unshare", [flags, "true"], { stdio: "ignore" });
+      return ["unshare", flags];
+    } catch {
+      // Not permitted, or not there.
+    }
+  }
+  return "unshare makes no network namespace here";
+}
+
+const within = otherNetwork();
+if (typeof within === "string" && process.env["CI"] === "true" && process.platform === "linux")
+  throw new Error(within);
+
+beforeAll(startStage);
+afterAll(endStage);
+
+describe("protoipc doctor", () => {
+  it("find what is wrong, say what to do, and remove what is dead", async () => {
+    const { ok, findings } = await json<Findings>(["doctor"]);
+    expect(ok).toBe(true);
+    expect(findings.filter(({ check }) => check === "self test").length).toBeGreaterThan(1);
+    const killed = await start("test/programs/found-endpoint.js", ["killed"]);
+    await end(killed, "SIGKILL");
+    await mkdir(join(directory, "default", "open"));
+    await chmod(join(directory, "default", "open"), 0o777);
+    expect((await run(["ls"])).out).toMatch(/killed +\d+ +dead/);
+    const { out } = await run(["doctor"]);
+    expect(out).toContain(`endpoint killed: left by process ${killed.pid}, which is dead`);
+    expect(out).toContain("endpoint open: the directory");
+    expect((await run(["doctor", "--fix"])).out).toContain("which is dead; removed");
+    expect(await readdir(join(directory, "default"))).not.toContain("killed");
+    await rm(join(directory, "default", "open"), { recursive: true });
+
+    const file = join(directory, "no-directory");
+    await writeFile(file, "");
+    const broken = await run(["doctor"], { env: { PROTOIPC_DIR: file } });
+    expect(broken.code).toBe(1);
+    expect(broken.out).toContain("set PROTOIPC_DIR to another directory");
+    await rm(file);
+  });
+
+  it("leaves what is dead where nothing proves it", async () => {
+    await end(await start("test/programs/found-endpoint.js", ["unproven"]), "SIGKILL");
+    const { out } = await run(["doctor", "--fix"], { env: NO_ADDON });
+    expect(out).toMatch(
+      /endpoint unproven: left by process \d+, which is dead; not removed\n.*npx protoipc build/,
+    );
+    expect(await readdir(join(directory, "default"))).toContain("unproven");
+    expect((await run(["doctor", "--fix"])).out).toMatch(/unproven: .*; removed/);
+  });
+});
+
+const why = typeof within === "string" ? `: ${within}` : "";
+
+describe.skipIf(why !== "" || shmBinding() === undefined)(`from another network namespace${why}`, () => {
+  const options = { within: within as readonly string[] };
+
+  it("an endpoint is alive, and stays", async () => {
+    expect((await run(["ls"], options)).out).toMatch(/hostwatch +\d+ +elsewhere/);
+    const { out, code } = await run(["doctor", "--fix"], options);
+    expect(code).toBe(1);
+    expect(out).toContain("network namespace: hostwatch: alive in another network namespace");
+    expect(out).toContain(`of process ${hostwatch.pid}, which is alive in another network namespace`);
+    expect(out).not.toContain("which is dead");
+    expect(await readdir(join(directory, "default", "hostwatch"))).toContain("entry");
+    expect((await run(["ping", "hostwatch"])).code).toBe(0);
+  });
+
+  it("so does one that has no lock of a file", async () => {
+    const bare = await start("test/programs/found-endpoint.js", ["bare"], NO_ADDON);
+    try {
+      const { out } = await run(["doctor", "--fix"], options);
+      expect(out).toMatch(/network namespace: bare, hostwatch: alive/);
+      // Containers may see each other's processes no more than each other's network.
+      const alone = await run(["doctor", "--fix"], { within: [...apartFrom(options.within)] });
+      expect(alone.out).toMatch(/network namespace: bare, hostwatch: alive/);
+      expect(await readdir(join(directory, "default", "bare"))).toContain("entry");
+    } finally {
+      await end(bare, "SIGKILL");
+    }
+  });
+});
+
+/** In a process namespace of its own, too. */
+function apartFrom([program, flags]: readonly string[]): readonly string[] {
+  return [program!, `${flags}pf`, "--mount-proc"];
+}
