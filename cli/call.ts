@@ -5,6 +5,7 @@ import { builtInItems, describeAll, type Found, findItem, itemsOf } from "./cata
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { CliError, EXIT_USAGE, printJson, printMessage } from "./output.js";
+import { readerGone } from "./reader.js";
 
 interface CallOptions extends CommonOptions {
   readonly to?: string;
@@ -46,7 +47,8 @@ export async function call(name: string, json: readonly string[], options: CallO
       case "bidiStreaming": {
         // A stream may go on for as long as it likes.
         const { timeoutMs: _, ...unbounded } = settings;
-        for await (const message of run(request, unbounded) as AsyncIterable<unknown>) print(message);
+        const responses = run(request, { ...unbounded, signal: readerGone }) as AsyncIterable<unknown>;
+        for await (const message of responses) print(message);
       }
     }
   });

@@ -1,4 +1,5 @@
 import { type Endpoint, type FoundEndpoint, type OpenOptions, open } from "../index.js";
+import { whileRead } from "./reader.js";
 
 /** The options that all commands have. */
 export interface CommonOptions {
@@ -8,7 +9,7 @@ export interface CommonOptions {
   readonly timeout: number;
 }
 
-/** Does something with an endpoint that nobody sees, and closes it. */
+/** Does something with an endpoint that nobody sees, for as long as somebody reads the output, and closes it. */
 export async function withEndpoint<T>(
   { domain }: CommonOptions,
   run: (endpoint: Endpoint) => Promise<T>,
@@ -22,7 +23,7 @@ export async function withEndpoint<T>(
     ...options,
   });
   try {
-    return await run(endpoint);
+    return await whileRead(run(endpoint));
   } finally {
     await endpoint.close();
   }

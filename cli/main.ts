@@ -8,14 +8,17 @@ import { list } from "./ls.js";
 import { CliError, EXIT_FAILED, EXIT_USAGE, printError } from "./output.js";
 import { ping } from "./ping.js";
 import { publish } from "./pub.js";
+import { ReaderGone, watchReader } from "./reader.js";
 import { subscribe } from "./sub.js";
 
 /** Runs the command line. Sets the exit code: 0 all well, 1 it failed, 2 wrong arguments. Never rejects. */
 export async function main(args: readonly string[]): Promise<void> {
   const program = makeProgram();
+  watchReader();
   try {
     await program.parseAsync(["node", "protoipc", ...args]);
   } catch (error) {
+    if (error instanceof ReaderGone) return;
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
       return;
