@@ -69,7 +69,7 @@ export function makeProgram(): Command {
     )
     .option("--to <address>", "whom to call; whoever serves it unless said")
     .option("-H, --header <key:value>", "request metadata; may be repeated", collect, [])
-    .addHelpText("after", example(`protoipc call Hostwatch/List '{"nameContains": "node"}'`))
+    .addHelpText("after", example(`protoipc call Hostwatch/List '{"filter": {"nameContains": "node"}}'`))
     .action((method: string, json: string[], options) => call(method, json, options));
 
   command(program, "sub", "subscribe to a topic, and print what comes")
@@ -98,7 +98,7 @@ export function makeProgram(): Command {
   command(program, "ping", "how long an answer takes")
     .argument("<address>", "an endpoint: market, unix:market")
     .option("-c, --count <n>", "how often", wholeNumber, 5)
-    .addHelpText("after", example("protoipc ping market"))
+    .addHelpText("after", example("protoipc ping hostwatch"))
     .action((address: string, options) => ping(address, options));
 
   command(program, "doctor", "what may be wrong on this machine, and what to do about it")

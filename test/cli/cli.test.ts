@@ -1,12 +1,8 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nearest } from "../../cli/nearest.js";
 import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
 import { open } from "../../index.js";
-import { cli, directory, endStage, hostwatch, json, run, startStage } from "./stage.js";
+import { endStage, hostwatch, json, run, shell, startStage } from "./stage.js";
 
 beforeAll(startStage);
 afterAll(endStage);
@@ -222,25 +218,14 @@ describe("protoipc completion", () => {
   });
 
   it("works in bash", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "protoipc-cli-"));
-    try {
-      const bin = join(folder, "protoipc");
-      await writeFile(bin, `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`, { mode: 0o755 });
-      const script = [
-        'eval "$(protoipc completion bash)"',
-        "COMP_WORDS=(protoipc sub hostwatch.v1.Hostwatch/M); COMP_CWORD=2; _protoipc",
-        "printf '%s\\n' \"$COMPREPLY\"",
-      ].join("\n");
-      const env = { ...process.env, PATH: `${folder}:${process.env["PATH"]}`, PROTOIPC_DIR: directory };
-      const out = await new Promise<string>((resolve) => {
-        execFile("bash", ["-c", script], { env }, (_error, stdout) => resolve(stdout));
-      });
-      expect(out).toBe("hostwatch.v1.Hostwatch/Memory\n");
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-    for (const shell of ["zsh", "fish"])
-      expect((await run(["completion", shell])).out).toContain("protoipc complete");
+    const script = [
+      'eval "$(protoipc completion bash)"',
+      "COMP_WORDS=(protoipc sub hostwatch.v1.Hostwatch/M); COMP_CWORD=2; _protoipc",
+      "printf '%s\\n' \"$COMPREPLY\"",
+    ].join("\n");
+    expect((await shell("bash", script)).out).toBe("hostwatch.v1.Hostwatch/Memory\n");
+    for (const other of ["zsh", "fish"])
+      expect((await run(["completion", other])).out).toContain("protoipc complete");
     expect((await run(["completion", "tcsh"])).code).toBe(2);
   });
 });

@@ -1,7 +1,7 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cli, endStage, startStage } from "./stage.js";
+import { cli, endStage, shell, startStage } from "./stage.js";
 
 beforeAll(startStage);
 afterAll(endStage);
@@ -23,11 +23,8 @@ const COMMANDS: readonly (readonly string[])[] = [
 
 describe("a command whose output is read no further", () => {
   it("ends well when its reader has what it wants", async () => {
-    const script = `set -o pipefail; "${process.execPath}" "${cli}" sub Cores --json | head -1`;
-    const [failed, out, err] = await new Promise<[unknown, string, string]>((resolve) => {
-      execFile("bash", ["-c", script], (error, stdout, stderr) => resolve([error, stdout, stderr]));
-    });
-    expect([failed, err]).toEqual([null, ""]);
+    const { code, out, error } = await shell("bash", "set -o pipefail; protoipc sub Cores --json | head -1");
+    expect([code, error]).toEqual([0, ""]);
     expect(out.split("\n")).toHaveLength(2);
   });
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -30,13 +30,26 @@ export interface RunOptions {
 }
 
 /** Runs the command line to its end. */
-export function run(
-  args: readonly string[],
-  { input = "", env = {}, within = [] }: RunOptions = {},
-): Promise<Ran> {
+export function run(args: readonly string[], { within = [], ...rest }: RunOptions = {}): Promise<Ran> {
+  return runProgram([...within, process.execPath, cli, ...args], rest);
+}
+
+/** Runs a script, which finds the command line under its name. */
+export async function shell(program: string, script: string): Promise<Ran> {
+  const folder = await mkdtemp(join(tmpdir(), "protoipc-bin-"));
+  try {
+    const text = `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`;
+    await writeFile(join(folder, "protoipc"), text, { mode: 0o755 });
+    return await runProgram([program, "-c", script], { env: { PATH: `${folder}:${process.env["PATH"]}` } });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function runProgram(command: readonly string[], { input = "", env = {} }: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
-    const [program, ...rest] = [...within, process.execPath, cli, ...args];
-    const child = execFile(program!, rest, { env: { ...process.env, ...env } }, (error, out, err) => {
+    const [program, ...args] = command;
+    const child = execFile(program!, args, { env: { ...process.env, ...env } }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, error: err });
     });
     child.stdin!.end(input);
