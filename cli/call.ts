@@ -2,9 +2,10 @@ import { createInterface } from "node:readline";
 import { type Message, toJson } from "@bufbuild/protobuf";
 import { type AnyMethod, type Endpoint, Metadata } from "../index.js";
 import { builtInItems, describeAll, type Found, findItem, itemsOf } from "./catalog.js";
+import { CliError } from "./cli-error.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
-import { CliError, EXIT_USAGE, printJson, printMessage } from "./output.js";
+import { printJson, printMessage } from "./output.js";
 import { readerGone } from "./reader.js";
 
 interface CallOptions extends CommonOptions {
@@ -30,7 +31,10 @@ export async function call(name: string, json: readonly string[], options: CallO
     };
     const isMany = method.kind === "clientStreaming" || method.kind === "bidiStreaming";
     if (!isMany && json.length > 1) {
-      throw new CliError(`${method.fullName} takes one request, and ${json.length} are given`, EXIT_USAGE);
+      throw new CliError(
+        "INVALID_ARGUMENT",
+        `${method.fullName} takes one request, and ${json.length} are given`,
+      );
     }
     const one = (text: string, index: number): Message =>
       readMessage(desc.input, text, found.registry, isMany ? `request ${index + 1}` : "the request");
@@ -68,7 +72,7 @@ function metadataOf(headers: readonly string[]): Metadata {
   const metadata = new Metadata();
   for (const header of headers) {
     const colon = header.indexOf(":");
-    if (colon < 1) throw new CliError(`-H ${JSON.stringify(header)} is no key:value`, EXIT_USAGE);
+    if (colon < 1) throw new CliError("INVALID_ARGUMENT", `-H ${JSON.stringify(header)} is no key:value`);
     const [key, text] = [header.slice(0, colon).trim(), header.slice(colon + 1).trim()];
     metadata.append(key, key.endsWith("-bin") ? new Uint8Array(Buffer.from(text, "base64")) : text);
   }

@@ -4,8 +4,8 @@ import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { file_protoipc_v1_simple } from "../gen/protoipc/v1/simple_pb.js";
 import { type AnyMethod, type AnyTopic, type Endpoint, IpcError } from "../index.js";
+import { CliError } from "./cli-error.js";
 import { nearest } from "./nearest.js";
-import { CliError, EXIT_USAGE } from "./output.js";
 
 /** An endpoint, and what it tells of itself. */
 export interface Described {
@@ -95,7 +95,8 @@ export function findItem(items: readonly Found[], name: string, what: "method" |
   const matching = exact.length > 0 ? exact : wanted.filter(({ method }) => endsWith(method.fullName, name));
   const names = [...new Set(matching.map(({ method }) => method.fullName))];
   if (names.length > 1) {
-    throw new CliError(`${JSON.stringify(name)} may be several ${what}s; say which`, EXIT_USAGE, names);
+    const text = `${JSON.stringify(name)} may be several ${what}s; say which`;
+    throw new CliError("INVALID_ARGUMENT", text, { suggestions: names });
   }
   const [found] = matching;
   if (found !== undefined) return found;
@@ -105,10 +106,11 @@ export function findItem(items: readonly Found[], name: string, what: "method" |
       what === "method"
         ? `is a topic: protoipc sub ${other.method.fullName}`
         : `is a method: protoipc call ${other.method.fullName}`;
-    throw new CliError(`${other.method.fullName} ${hint}`, EXIT_USAGE);
+    throw new CliError("INVALID_ARGUMENT", `${other.method.fullName} ${hint}`);
   }
   const known = [...new Set(wanted.map(({ method }) => method.fullName))];
-  throw new CliError(`no endpoint has the ${what} ${JSON.stringify(name)}`, undefined, nearest(name, known));
+  const text = `no endpoint has the ${what} ${JSON.stringify(name)}`;
+  throw new CliError("NOT_FOUND", text, { suggestions: nearest(name, known) });
 }
 
 /** Whether a name means what has this full name. */

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { chooseDomain, chooseRoot, listDomain } from "../transports/directory/index.js";
 import { describeAll, isTopicKind, itemsOf } from "./catalog.js";
+import { CliError } from "./cli-error.js";
 import { withEndpoint } from "./endpoint.js";
-import { CliError, EXIT_USAGE } from "./output.js";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -30,7 +30,9 @@ compdef _protoipc protoipc
 export function completionScript(shell: string): string {
   const known = SHELLS.find((one) => one === shell);
   if (known === undefined)
-    throw new CliError(`there is no script for ${JSON.stringify(shell)}`, EXIT_USAGE, SHELLS);
+    throw new CliError("INVALID_ARGUMENT", `there is no script for ${JSON.stringify(shell)}`, {
+      suggestions: SHELLS,
+    });
   return SCRIPTS[known];
 }
 

@@ -2,9 +2,10 @@ import { toJson } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Described, describeAll, endsWith, type Found, isTopicKind, itemsOf } from "./catalog.js";
+import { CliError } from "./cli-error.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { nearest } from "./nearest.js";
-import { bold, CliError, plain, printJson, printLine } from "./output.js";
+import { bold, plain, plainLine, printJson, printLine } from "./output.js";
 import { methodText, typesText } from "./schema-text.js";
 
 /** What endpoints, services, methods and topics are, as their endpoints tell. */
@@ -42,20 +43,18 @@ function choose(described: readonly Described[], name: string | undefined): Foun
     method.fullName,
     service.$typeName,
   ]);
-  throw new CliError(
-    `nothing is called ${JSON.stringify(name)}`,
-    undefined,
-    nearest(name, [...new Set(known)]),
-  );
+  throw new CliError("NOT_FOUND", `nothing is called ${JSON.stringify(name)}`, {
+    suggestions: nearest(name, [...new Set(known)]),
+  });
 }
 
 function printService(service: string, items: readonly Found[], withTypes: boolean): void {
   const addresses = [...new Set(items.map(({ described }) => described!.address))];
-  printLine(`${bold(`service ${service}`)}  // at ${addresses.map(plain).join(", ")}`);
+  printLine(`${bold(plainLine(`service ${service}`))}  // at ${addresses.map(plainLine).join(", ")}`);
   const byName = new Map(items.map((item) => [item.method.fullName, item]));
   for (const { method, service: one } of byName.values()) {
     const desc = one.desc.methods.find(({ name }) => method.fullName.endsWith(`/${name}`))!;
-    printLine(`  ${methodText(desc, method)}`);
+    printLine(`  ${plainLine(methodText(desc, method))}`);
   }
   if (withTypes) {
     const messages = [...byName.values()].flatMap(({ method, service: one }) => {
@@ -63,7 +62,7 @@ function printService(service: string, items: readonly Found[], withTypes: boole
       return [desc.input, desc.output];
     });
     const types = typesText(messages);
-    if (types !== "") printLine(`\n${types}`);
+    if (types !== "") printLine(`\n${plain(types)}`);
   }
   printLine();
 }

@@ -7,7 +7,7 @@ import { checkSharedMemory } from "./checks/memory.js";
 import { checkAddon } from "./checks/native.js";
 import { checkNode } from "./checks/node.js";
 import { checkSelf } from "./checks/self.js";
-import { coloured, EXIT_FAILED, plain, printJson, printLine } from "./output.js";
+import { coloured, plain, plainLine, printJson, printLine } from "./output.js";
 
 const CHECKS: Readonly<Record<string, Check>> = {
   node: checkNode,
@@ -37,7 +37,7 @@ export async function doctor(options: DoctorOptions): Promise<void> {
   }
   const isFailed = findings.some(({ state }) => state === "failure");
   if (options.json === true) printJson({ ok: !isFailed, findings });
-  if (isFailed) process.exitCode = EXIT_FAILED;
+  if (isFailed) process.exitCode = 1;
 }
 
 function print({ check, state, finding, advice }: Finding): void {
@@ -46,6 +46,6 @@ function print({ check, state, finding, advice }: Finding): void {
     warning: coloured("warning", "yellow"),
     failure: coloured("failure", "red"),
   };
-  printLine(`${mark[state]}  ${check}: ${plain(finding)}`);
+  printLine(`${mark[state]}  ${plainLine(check)}: ${plain(finding)}`);
   if (advice !== undefined) printLine(`         → ${plain(advice)}`);
 }

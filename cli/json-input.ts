@@ -6,8 +6,8 @@ import {
   type JsonValue,
   type Message,
 } from "@bufbuild/protobuf";
+import { CliError } from "./cli-error.js";
 import { nearest } from "./nearest.js";
-import { CliError, EXIT_USAGE } from "./output.js";
 
 /** Reads a message. Throws a `CliError` that names the field that is wrong, and what may be meant. */
 export function readMessage(desc: DescMessage, text: string, registry: Registry, what: string): Message {
@@ -16,7 +16,7 @@ export function readMessage(desc: DescMessage, text: string, registry: Registry,
     value = JSON.parse(text) as JsonValue;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(`${what} is no JSON: ${why}`, EXIT_USAGE);
+    throw new CliError("INVALID_ARGUMENT", `${what} is no JSON: ${why}`);
   }
   // Well-known types have a JSON of their own; in the others every name is looked at first, to say where it stands.
   checkNames(desc, value, what);
@@ -24,7 +24,7 @@ export function readMessage(desc: DescMessage, text: string, registry: Registry,
     return fromJson(desc, value, { registry });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(`${what} is no ${desc.typeName}: ${why}`, EXIT_USAGE);
+    throw new CliError("INVALID_ARGUMENT", `${what} is no ${desc.typeName}: ${why}`);
   }
 }
 
@@ -65,23 +65,39 @@ function checkSingle(field: DescField, value: JsonValue, path: string): void {
   const names = field.enum.values.map(({ name }) => name);
   if (names.includes(value)) return;
   const text = `${path} is ${JSON.stringify(value)}, which is no value of ${field.enum.typeName}`;
-  throw new CliError(text, EXIT_USAGE, suggest(value, names));
+  throw new CliError("INVALID_ARGUMENT", text, { suggestions: suggest(value, names) });
 }
 
 function unknownField(desc: DescMessage, name: string, path: string): CliError {
   const text = `${path}: ${desc.typeName} has no field ${JSON.stringify(name)}`;
-  return new CliError(
-    text,
-    EXIT_USAGE,
-    suggest(
-      name,
-      desc.fields.map(({ jsonName }) => jsonName),
-    ),
-  );
+  return new CliError("INVALID_ARGUMENT", text, { suggestions: suggestFields(desc, name) });
 }
 
 /** What is near; where nothing is, and there are few, all. */
 function suggest(name: string, known: readonly string[]): string[] {
   const near = nearest(name, known);
   return near.length > 0 || known.length > 8 ? near : [...known];
+}
+
+/** A field that is near; else one of the messages in it; else all that there are. */
+function suggestFields(desc: DescMessage, name: string): string[] {
+  const own = desc.fields.map(({ jsonName }) => jsonName);
+  const near = nearest(name, own);
+  if (near.length > 0) return near;
+  const inner = nearest(name, fieldsWithin(desc, DEEPEST));
+  return inner.length > 0 ? inner : suggest(name, own);
+}
+
+/** Types may contain themselves. */
+const DEEPEST = 4;
+
+function fieldsWithin(desc: DescMessage, depth: number): string[] {
+  if (depth === 0) return [];
+  return desc.fields.flatMap(({ fieldKind, jsonName, message }) => {
+    if (message === undefined || fieldKind === "map" || message.typeName.startsWith("google.protobuf."))
+      return [];
+    const path = fieldKind === "list" ? `${jsonName}[]` : jsonName;
+    const names = message.fields.map((field) => field.jsonName);
+    return [...names, ...fieldsWithin(message, depth - 1)].map((inner) => `${path}.${inner}`);
+  });
 }

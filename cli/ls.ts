@@ -3,7 +3,7 @@ import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { type Endpoint, IpcError } from "../index.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
-import { coloured, plain, printJson, printLine, printTable } from "./output.js";
+import { coloured, plainLine, printJson, printLine, printTable } from "./output.js";
 import { surveyDomain } from "./survey.js";
 
 interface ListOptions extends CommonOptions {
@@ -53,10 +53,11 @@ export async function list(options: ListOptions): Promise<void> {
       seen.map((one) => {
         const { name, state } = one;
         const shown = coloured(state, COLOURS[state]);
-        if (!("entry" in one) || one.entry === undefined) return [name, "", shown, "", one.reason ?? "", ""];
+        if (!("entry" in one) || one.entry === undefined)
+          return [plainLine(name), "", shown, "", plainLine(one.reason ?? ""), ""];
         const { pid, transports, services } = one.entry;
-        const served = services.map((service) => service.name).join("\n");
-        return [name, String(pid), shown, transports.join(", "), served, topicsOf(one)];
+        const served = services.map((service) => plainLine(service.name)).join("\n");
+        return [plainLine(name), String(pid), shown, plainLine(transports.join(", ")), served, topicsOf(one)];
       }),
     );
   });
@@ -74,7 +75,7 @@ interface Seen {
 function topicsOf({ entry, told }: Seen): string {
   const topics = (entry?.topics ?? []).map(({ name }) => {
     const subscribers = told?.topics.find((topic) => topic.name === name)?.subscribers;
-    return subscribers === undefined ? name : `${name} (${subscribers} subscribed)`;
+    return plainLine(subscribers === undefined ? name : `${name} (${subscribers} subscribed)`);
   });
   return topics.join("\n");
 }
@@ -115,7 +116,7 @@ async function watch(options: ListOptions): Promise<void> {
         } else {
           const names = [...services, ...topics].map(({ name }) => name).join(", ");
           printLine(
-            plain(`${kind} ${nameOf(found)}, process ${pid}, over ${transports.join(", ")}: ${names}`),
+            plainLine(`${kind} ${nameOf(found)}, process ${pid}, over ${transports.join(", ")}: ${names}`),
           );
         }
       }

@@ -1,35 +1,31 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { VERSION } from "../index.js";
+import { chooseDomain } from "../transports/directory/names.js";
 import { call } from "./call.js";
 import { complete, completionScript, SHELLS } from "./completion.js";
 import { describe } from "./describe.js";
 import { doctor } from "./doctor.js";
 import { list } from "./ls.js";
-import { CliError, EXIT_FAILED, EXIT_USAGE, printError } from "./output.js";
 import { ping } from "./ping.js";
+import { printError } from "./print-error.js";
 import { publish } from "./pub.js";
 import { ReaderGone, watchReader } from "./reader.js";
 import { subscribe } from "./sub.js";
 
 /** Runs the command line. Sets the exit code: 0 all well, 1 it failed, 2 wrong arguments. Never rejects. */
 export async function main(args: readonly string[]): Promise<void> {
-  const program = makeProgram();
+  const asJson = args.includes("--json");
+  const program = makeProgram(asJson);
   watchReader();
   try {
     await program.parseAsync(["node", "protoipc", ...args]);
   } catch (error) {
-    if (error instanceof ReaderGone) return;
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
-      return;
-    }
-    printError(error, args.includes("--json"));
-    process.exitCode = error instanceof CliError ? error.exitCode : EXIT_FAILED;
+    if (!(error instanceof ReaderGone)) process.exitCode = printError(error, asJson);
   }
 }
 
 /** The commands, their arguments and options; completion walks over them too. */
-export function makeProgram(): Command {
+function makeProgram(asJson: boolean): Command {
   const program = new Command("protoipc")
     .description("Looks into the endpoints of this machine, calls them, and publishes and subscribes.")
     .version(VERSION, "--version", "the version of this package")
@@ -37,6 +33,12 @@ export function makeProgram(): Command {
     .helpCommand(false)
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeErr(text) {
+        // Errors are thrown, too, and told as JSON then.
+        if (!asJson) process.stderr.write(text);
+      },
+    })
     .exitOverride();
 
   program
@@ -132,7 +134,11 @@ function command(program: Command, usage: string, summary: string): Command {
     .summary(summary)
     .description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`)
     .option("--json", "JSON for scripts: one document, or a line for each thing that comes")
-    .option("--domain <name>", 'whose endpoints; "default", or $PROTOIPC_DOMAIN, unless said')
+    .addOption(
+      new Option("--domain <name>", 'whose endpoints; "default", or $PROTOIPC_DOMAIN, unless said').argParser(
+        domainName,
+      ),
+    )
     .addOption(
       new Option("--timeout <ms>", "how long to wait for an answer").argParser(wholeNumber).default(5_000),
     )
@@ -145,6 +151,14 @@ function example(text: string): string {
 
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
+}
+
+function domainName(text: string): string {
+  try {
+    return chooseDomain(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : String(error));
+  }
 }
 
 function wholeNumber(text: string): number {

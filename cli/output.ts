@@ -1,27 +1,9 @@
 import { stripVTControlCharacters } from "node:util";
 import Table from "cli-table3";
-import { type ErrorDetail, IpcError } from "../index.js";
-
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
-
-/** Something that the user can correct. */
-export class CliError extends Error {
-  override readonly name = "CliError";
-  readonly exitCode: number;
-  /** What it is meant, or may be meant instead. */
-  readonly suggestions: readonly string[];
-
-  constructor(message: string, exitCode: number = EXIT_FAILED, suggestions: readonly string[] = []) {
-    super(message);
-    this.exitCode = exitCode;
-    this.suggestions = suggestions;
-  }
-}
 
 /** Prints one thing for a script. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  printLine(jsonText(value));
 }
 
 export function printLine(text = ""): void {
@@ -30,10 +12,10 @@ export function printLine(text = ""): void {
 
 /** JSON for people: over several lines where there is a terminal. */
 export function printMessage(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, process.stdout.isTTY ? 2 : undefined)}\n`);
+  printLine(jsonText(value, process.stdout.isTTY ? 2 : undefined));
 }
 
-/** Prints a table with headings. */
+/** Prints a table with headings. The cells are plain, or coloured. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const table = new Table({
     head: head.map(bold),
@@ -56,15 +38,32 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
       middle: "  ",
     },
   });
-  table.push(...rows.map((row) => row.map(plain)));
+  table.push(...rows.map((row) => [...row]));
   // Empty cells at the end of a line are nothing that one wants to copy.
   printLine(table.toString().replace(/[ \t]+$/gm, ""));
 }
 
-/** What a peer says of itself, without anything that would steer a terminal. */
+/** What a peer says, without anything that would steer a terminal. Lines stay. */
 export function plain(text: string): string {
-  const isControl = (letter: string): boolean => (letter < " " && letter !== "\n") || letter === "\u007f";
-  return Array.from(stripVTControlCharacters(text), (letter) => (isControl(letter) ? "?" : letter)).join("");
+  return Array.from(stripVTControlCharacters(text), (letter) =>
+    isControl(letter) && letter !== "\n" ? "?" : letter,
+  ).join("");
+}
+
+/** As `plain`, in one line. */
+export function plainLine(text: string): string {
+  return plain(text).replaceAll("\n", "?");
+}
+
+/** JSON whose texts steer no terminal: the control characters are escaped that JSON itself leaves. */
+export function jsonText(value: unknown, indent?: number): string {
+  const escaped = (letter: string): string => `\\u00${letter.charCodeAt(0).toString(16)}`;
+  return JSON.stringify(value, undefined, indent).replace(/[\u007f-\u009f]/g, escaped);
+}
+
+/** C0, DEL, and C1, of which U+009B begins a sequence as ESC [ does. */
+function isControl(letter: string): boolean {
+  return letter < " " || (letter >= "\u007f" && letter <= "\u009f");
 }
 
 function isColoured(): boolean {
@@ -78,36 +77,4 @@ export function bold(text: string): string {
 export function coloured(text: string, colour: "red" | "green" | "yellow"): string {
   const code = { red: 31, green: 32, yellow: 33 }[colour];
   return isColoured() ? `\u001b[${code}m${text}\u001b[39m` : text;
-}
-
-/** Tells what went wrong: on the error output for people, as JSON for scripts. */
-export function printError(error: unknown, asJson: boolean): void {
-  if (asJson) {
-    printJson({ error: errorOf(error) });
-    return;
-  }
-  if (error instanceof IpcError) {
-    process.stderr.write(`${plain(error.message)}\n`);
-    for (const detail of error.details)
-      process.stderr.write(`  ${plain(JSON.stringify(detailOf(detail)))}\n`);
-    if (error.maybeExecuted) process.stderr.write("  the call may have been executed\n");
-    return;
-  }
-  process.stderr.write(`${plain(error instanceof Error ? error.message : String(error))}\n`);
-  const suggestions = error instanceof CliError ? error.suggestions : [];
-  if (suggestions.length > 0) process.stderr.write(`  did you mean: ${suggestions.map(plain).join(", ")}\n`);
-}
-
-function errorOf(error: unknown): object {
-  if (error instanceof IpcError) {
-    const { code, rawMessage, maybeExecuted, details } = error;
-    return { code, message: rawMessage, maybeExecuted, details: details.map(detailOf) };
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  const suggestions = error instanceof CliError ? error.suggestions : [];
-  return { code: "INVALID_ARGUMENT", message, ...(suggestions.length === 0 ? {} : { suggestions }) };
-}
-
-function detailOf({ typeName, value }: ErrorDetail): object {
-  return { "@type": typeName, base64: Buffer.from(value).toString("base64") };
 }

@@ -1,6 +1,6 @@
 import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
-import { plain, printJson, printLine } from "./output.js";
+import { plainLine, printJson, printLine } from "./output.js";
 
 interface PingOptions extends CommonOptions {
   readonly count: number;
@@ -15,7 +15,7 @@ export async function ping(address: string, options: PingOptions): Promise<void>
     const { transport, reason } = peer.link;
     if (options.json !== true) {
       printLine(
-        plain(
+        plainLine(
           `${peer.name || address}, process ${peer.pid}, ${peer.implementation}, over ${transport} (${reason})`,
         ),
       );

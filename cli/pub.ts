@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KeyedPublisher, UnkeyedPublisher } from "../index.js";
 import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
+import { CliError } from "./cli-error.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
-import { CliError, EXIT_USAGE, printJson, printLine } from "./output.js";
+import { printJson, printLine } from "./output.js";
 
 interface PubOptions extends CommonOptions {
   readonly subscribers: number;
@@ -33,7 +34,7 @@ export async function publish(
       const [keyText, messageText] = isKeyed ? [first, second] : [undefined, first];
       if (messageText === undefined || (!isKeyed && second !== undefined)) {
         const takes = isKeyed ? "a key and a message" : "a message, and no key";
-        throw new CliError(`${method.fullName} takes ${takes}, as JSON`, EXIT_USAGE);
+        throw new CliError("INVALID_ARGUMENT", `${method.fullName} takes ${takes}, as JSON`);
       }
       const message = readMessage(desc.output, messageText, registry, "the message");
       const key = keyText === undefined ? undefined : readMessage(desc.input, keyText, registry, "the key");

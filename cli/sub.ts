@@ -3,7 +3,7 @@ import type { AnyTopic, Endpoint, Publication, Subscription } from "../index.js"
 import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
-import { plain, printJson, printLine } from "./output.js";
+import { jsonText, plainLine, printJson, printLine } from "./output.js";
 
 interface SubOptions extends CommonOptions {
   readonly to?: string;
@@ -37,8 +37,8 @@ export async function subscribe(name: string, filter: string, options: SubOption
         } else {
           const from = nameOf({ name: own, address: `process ${pid}` });
           const gap = lost === 0 ? "" : `, ${lost} lost before it`;
-          const keyText = keyJson === undefined ? "" : `${JSON.stringify(keyJson)} `;
-          printLine(plain(`${keyText}${JSON.stringify(message)}  (number ${seq} of ${from}${gap})`));
+          const keyText = keyJson === undefined ? "" : `${jsonText(keyJson)} `;
+          printLine(`${keyText}${jsonText(message)}  (number ${seq} of ${plainLine(from)}${gap})`);
         }
         if (++count === options.count) break;
       }

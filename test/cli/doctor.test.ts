@@ -54,6 +54,7 @@ describe("protoipc doctor", () => {
     const broken = await run(["doctor"], { env: { PROTOIPC_DIR: file } });
     expect(broken.code).toBe(1);
     expect(broken.out).toContain("set PROTOIPC_DIR to another directory");
+    expect(broken.out).toMatch(/failure {2}self test: .*\n +→ no endpoint can be opened here/);
     await rm(file);
   });
 
