@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { type Message, toJson } from "@bufbuild/protobuf";
 import { type AnyMethod, type Endpoint, Metadata } from "../index.js";
-import { builtInItems, describeAll, type Found, findItem, itemsOf } from "./catalog.js";
+import { describeAll, type Found, findItem } from "./catalog.js";
 import { CliError } from "./cli-error.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
@@ -18,8 +18,7 @@ type Method = (request: unknown, options: object) => unknown;
 /** Calls a method, with the schema that its endpoint has. */
 export async function call(name: string, json: readonly string[], options: CallOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const { described } = await describeAll(endpoint, options.to, options.timeout);
-    const found = findItem([...itemsOf(described), ...builtInItems()], name, "method");
+    const found = findItem(await describeAll(endpoint, options.to, options.timeout), name, "method");
     const method = found.method as AnyMethod;
     const desc = found.service.desc.method[method.localName]!;
     const settings = { metadata: metadataOf(options.header), timeoutMs: options.timeout };

@@ -21,6 +21,14 @@ export interface Silent {
   readonly error: IpcError;
 }
 
+/** All that could be learned. */
+export interface Catalog {
+  /** The one that was asked; `undefined`: all. */
+  readonly address: string | undefined;
+  readonly described: readonly Described[];
+  readonly silent: readonly Silent[];
+}
+
 /** What can be called, published or subscribed to. */
 export interface Found {
   /** Who has it; `undefined`: it is built in. */
@@ -35,7 +43,7 @@ export async function describeAll(
   endpoint: Endpoint,
   address: string | undefined,
   timeoutMs: number,
-): Promise<{ readonly described: Described[]; readonly silent: Silent[] }> {
+): Promise<Catalog> {
   const addresses = address === undefined ? (await endpoint.peers()).map((peer) => peer.address) : [address];
   const described: Described[] = [];
   const silent: Silent[] = [];
@@ -52,7 +60,7 @@ export async function describeAll(
     }),
   );
   described.sort((a, b) => (a.address < b.address ? -1 : 1));
-  return { described, silent };
+  return { address, described, silent };
 }
 
 /** The methods and topics that endpoints have now. */
@@ -89,7 +97,9 @@ export function isTopicKind(method: AnyMethod | AnyTopic): method is AnyTopic {
  * The item of a name: whole, without its package, or alone, in any case. Throws a `CliError` with the candidates of one
  * that is ambiguous, and with what is near to one that is not there.
  */
-export function findItem(items: readonly Found[], name: string, what: "method" | "topic"): Found {
+export function findItem(catalog: Catalog, name: string, what: "method" | "topic"): Found {
+  const { address, described, silent } = catalog;
+  const items = [...itemsOf(described), ...builtInItems()];
   const wanted = items.filter(({ method }) => isTopicKind(method) === (what === "topic"));
   const exact = wanted.filter(({ method }) => method.fullName === name);
   const matching = exact.length > 0 ? exact : wanted.filter(({ method }) => endsWith(method.fullName, name));
@@ -109,8 +119,16 @@ export function findItem(items: readonly Found[], name: string, what: "method" |
     throw new CliError("INVALID_ARGUMENT", `${other.method.fullName} ${hint}`);
   }
   const known = [...new Set(wanted.map(({ method }) => method.fullName))];
-  const text = `no endpoint has the ${what} ${JSON.stringify(name)}`;
-  throw new CliError("NOT_FOUND", text, { suggestions: nearest(name, known) });
+  const who = address === undefined ? "no endpoint has the" : `${address} has no`;
+  throw notFound(`${who} ${what} ${JSON.stringify(name)}`, nearest(name, known), silent);
+}
+
+/** A name that nobody has who told what it has. */
+export function notFound(text: string, suggestions: readonly string[], silent: readonly Silent[]): CliError {
+  const untold = silent.map(
+    ({ address, error }) => `${address} does not tell what it has (${error.message})`,
+  );
+  return new CliError("NOT_FOUND", [text, ...untold].join("; "), { suggestions, isSearch: true });
 }
 
 /** Whether a name means what has this full name. */

@@ -1,27 +1,37 @@
 import { toJson } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { fromBinary } from "@bufbuild/protobuf";
-import { type Described, describeAll, endsWith, type Found, isTopicKind, itemsOf } from "./catalog.js";
-import { CliError } from "./cli-error.js";
+import {
+  type Catalog,
+  type Described,
+  describeAll,
+  endsWith,
+  type Found,
+  isTopicKind,
+  itemsOf,
+  notFound,
+} from "./catalog.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { nearest } from "./nearest.js";
 import { bold, plain, plainLine, printJson, printLine } from "./output.js";
 import { methodText, typesText } from "./schema-text.js";
+import { placeText } from "./where.js";
 
 /** What endpoints, services, methods and topics are, as their endpoints tell. */
 export async function describe(name: string | undefined, options: CommonOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const { described, silent } = await describeAll(endpoint, undefined, options.timeout);
-    const chosen = choose(described, name);
+    const catalog = await describeAll(endpoint, undefined, options.timeout);
+    const chosen = choose(catalog, name);
     if (options.json === true) {
       printJson({
         endpoints: [...new Set(chosen.map(({ described: one }) => one!))].map((one) => jsonOf(one, chosen)),
       });
       return;
     }
-    for (const { address, error } of silent)
+    for (const { address, error } of catalog.silent)
       process.stderr.write(`${plain(`${address}: ${error.message}`)}\n`);
-    if (name === undefined && chosen.length === 0) printLine("no endpoint serves or publishes anything");
+    if (name === undefined && chosen.length === 0)
+      printLine(`no endpoint serves or publishes anything: ${await placeText(options.domain)}`);
     for (const service of new Set(chosen.map(({ service: { $typeName } }) => $typeName))) {
       const items = chosen.filter(({ service: { $typeName } }) => $typeName === service);
       printService(service, items, name !== undefined);
@@ -29,7 +39,7 @@ export async function describe(name: string | undefined, options: CommonOptions)
   });
 }
 
-function choose(described: readonly Described[], name: string | undefined): Found[] {
+function choose({ described, silent }: Catalog, name: string | undefined): Found[] {
   const items = itemsOf(described);
   if (name === undefined) return items;
   const matches = (item: Found): boolean =>
@@ -43,9 +53,7 @@ function choose(described: readonly Described[], name: string | undefined): Foun
     method.fullName,
     service.$typeName,
   ]);
-  throw new CliError("NOT_FOUND", `nothing is called ${JSON.stringify(name)}`, {
-    suggestions: nearest(name, [...new Set(known)]),
-  });
+  throw notFound(`nothing is called ${JSON.stringify(name)}`, nearest(name, [...new Set(known)]), silent);
 }
 
 function printService(service: string, items: readonly Found[], withTypes: boolean): void {

@@ -5,6 +5,7 @@ import { type Endpoint, IpcError } from "../index.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { coloured, plainLine, printJson, printLine, printTable } from "./output.js";
 import { surveyDomain } from "./survey.js";
+import { placeText } from "./where.js";
 
 interface ListOptions extends CommonOptions {
   readonly watch?: boolean;
@@ -45,7 +46,7 @@ export async function list(options: ListOptions): Promise<void> {
       return;
     }
     if (seen.length === 0) {
-      printLine(`nobody is there: domain ${domain} below ${root.path} (chosen by ${root.rule})`);
+      printLine(`nobody is there: ${await placeText(options.domain)}`);
       return;
     }
     printTable(

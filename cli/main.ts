@@ -5,22 +5,29 @@ import { call } from "./call.js";
 import { complete, completionScript, SHELLS } from "./completion.js";
 import { describe } from "./describe.js";
 import { doctor } from "./doctor.js";
+import type { CommonOptions } from "./endpoint.js";
 import { list } from "./ls.js";
 import { ping } from "./ping.js";
 import { printError } from "./print-error.js";
 import { publish } from "./pub.js";
 import { ReaderGone, watchReader } from "./reader.js";
 import { subscribe } from "./sub.js";
+import { hintFor } from "./where.js";
 
 /** Runs the command line. Sets the exit code: 0 all well, 1 it failed, 2 wrong arguments. Never rejects. */
 export async function main(args: readonly string[]): Promise<void> {
   const asJson = args.includes("--json");
   const program = makeProgram(asJson);
+  let domain: string | undefined;
+  program.hook("preAction", (_program, action) => {
+    ({ domain } = action.opts<Partial<CommonOptions>>());
+  });
   watchReader();
   try {
     await program.parseAsync(["node", "protoipc", ...args]);
   } catch (error) {
-    if (!(error instanceof ReaderGone)) process.exitCode = printError(error, asJson);
+    if (error instanceof ReaderGone) return;
+    process.exitCode = printError(error, await hintFor(error, domain), asJson);
   }
 }
 

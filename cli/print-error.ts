@@ -13,17 +13,23 @@ interface Failure {
   readonly code: string;
   readonly message: string;
   readonly suggestions?: readonly string[];
+  readonly hint?: string | undefined;
   readonly maybeExecuted?: boolean;
   readonly details?: readonly object[];
 }
 
-/** Tells what went wrong: on the error output for people, as JSON for scripts. Returns the exit code. */
-export function printError(error: unknown, asJson: boolean): number {
+/**
+ * Tells what went wrong, and what helps: on the error output for people, as JSON for scripts. Returns the exit code.
+ */
+export function printError(error: unknown, hint: string | undefined, asJson: boolean): number {
   // Help and version are such, too; and what it says of wrong arguments to people, it has said.
   if (error instanceof CommanderError && (error.exitCode === 0 || !asJson))
     return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (asJson) printJson({ error: failureOf(error) });
-  else process.stderr.write(`${plain(linesOf(error).join("\n"))}\n`);
+  if (asJson) printJson({ error: { ...failureOf(error), hint } });
+  else {
+    const lines = [...linesOf(error), ...(hint === undefined ? [] : [`  ${hint}`])];
+    process.stderr.write(`${plain(lines.join("\n"))}\n`);
+  }
   const isUsage =
     error instanceof CommanderError || (error instanceof CliError && error.code === "INVALID_ARGUMENT");
   return isUsage ? EXIT_USAGE : EXIT_FAILED;

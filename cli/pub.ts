@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { KeyedPublisher, UnkeyedPublisher } from "../index.js";
-import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
+import { IpcError, type KeyedPublisher, type UnkeyedPublisher } from "../index.js";
+import { describeAll, findItem } from "./catalog.js";
 import { CliError } from "./cli-error.js";
 import { type CommonOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
@@ -23,12 +23,8 @@ export async function publish(
   await withEndpoint(
     options,
     async (endpoint) => {
-      const { described } = await describeAll(endpoint, undefined, options.timeout);
-      const { method, service, registry } = findItem(
-        [...itemsOf(described), ...builtInItems()],
-        name,
-        "topic",
-      );
+      const catalog = await describeAll(endpoint, undefined, options.timeout);
+      const { method, service, registry } = findItem(catalog, name, "topic");
       const desc = service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
       const isKeyed = method.kind === "topic";
       const [keyText, messageText] = isKeyed ? [first, second] : [undefined, first];
@@ -40,7 +36,7 @@ export async function publish(
       const key = keyText === undefined ? undefined : readMessage(desc.input, keyText, registry, "the key");
       const publisher = (await endpoint.publisher(method as never)) as KeyedPublisher<unknown, unknown> &
         UnkeyedPublisher<unknown>;
-      await publisher.ready({ subscribers: options.subscribers, timeoutMs: options.timeout });
+      await untilSubscribed(publisher, method.fullName, options);
       for (let i = 0; i < options.count; i++) {
         if (i > 0 && options.interval > 0) await sleep(options.interval);
         const result =
@@ -56,4 +52,18 @@ export async function publish(
     },
     publishing,
   );
+}
+
+async function untilSubscribed(
+  publisher: KeyedPublisher<unknown, unknown> | UnkeyedPublisher<unknown>,
+  topic: string,
+  { subscribers, timeout }: PubOptions,
+): Promise<void> {
+  try {
+    await publisher.ready({ subscribers, timeoutMs: timeout });
+  } catch (error) {
+    if (!(error instanceof IpcError) || error.code !== "DEADLINE_EXCEEDED") throw error;
+    const text = `${topic} has ${publisher.subscribers} subscribers after ${timeout} ms, of ${subscribers} that are waited for`;
+    throw new CliError("DEADLINE_EXCEEDED", text, { isSearch: true, cause: error });
+  }
 }

@@ -1,9 +1,10 @@
 import { type Message, toJson } from "@bufbuild/protobuf";
 import type { AnyTopic, Endpoint, Publication, Subscription } from "../index.js";
-import { builtInItems, describeAll, findItem, itemsOf } from "./catalog.js";
+import { describeAll, findItem } from "./catalog.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { jsonText, plainLine, printJson, printLine } from "./output.js";
+import { placeText } from "./where.js";
 
 interface SubOptions extends CommonOptions {
   readonly to?: string;
@@ -13,8 +14,13 @@ interface SubOptions extends CommonOptions {
 /** Prints what is published on a topic, from whomever, until it is interrupted or so many have come. */
 export async function subscribe(name: string, filter: string, options: SubOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const { described } = await describeAll(endpoint, options.to, options.timeout);
-    const found = findItem([...itemsOf(described), ...builtInItems()], name, "topic");
+    const found = findItem(await describeAll(endpoint, options.to, options.timeout), name, "topic");
+    if (found.described === undefined && options.json !== true) {
+      const place = await placeText(options.domain);
+      process.stderr.write(
+        `nobody publishes ${found.method.fullName} yet: ${place}; protoipc ls shows who is there\n`,
+      );
+    }
     const { method, registry } = found;
     const desc = found.service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
     const key = readMessage(desc.input, filter, registry, "the filter");
