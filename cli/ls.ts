@@ -3,8 +3,9 @@ import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { type Endpoint, IpcError } from "../index.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
-import { coloured, plainLine, printJson, printLine, printTable } from "./output.js";
+import { coloured, plainLine, printJson, printLine } from "./output.js";
 import { surveyDomain } from "./survey.js";
+import { printTable } from "./table.js";
 import { placeText } from "./where.js";
 
 interface ListOptions extends CommonOptions {

@@ -1,5 +1,4 @@
 import { stripVTControlCharacters } from "node:util";
-import Table from "cli-table3";
 
 /** Prints one thing for a script. */
 export function printJson(value: unknown): void {
@@ -13,34 +12,6 @@ export function printLine(text = ""): void {
 /** JSON for people: over several lines where there is a terminal. */
 export function printMessage(value: unknown): void {
   printLine(jsonText(value, process.stdout.isTTY ? 2 : undefined));
-}
-
-/** Prints a table with headings. The cells are plain, or coloured. */
-export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const table = new Table({
-    head: head.map(bold),
-    style: { head: [], border: [], compact: true },
-    chars: {
-      top: "",
-      "top-mid": "",
-      "top-left": "",
-      "top-right": "",
-      bottom: "",
-      "bottom-mid": "",
-      "bottom-left": "",
-      "bottom-right": "",
-      left: "",
-      "left-mid": "",
-      mid: "",
-      "mid-mid": "",
-      right: "",
-      "right-mid": "",
-      middle: "  ",
-    },
-  });
-  table.push(...rows.map((row) => [...row]));
-  // Empty cells at the end of a line are nothing that one wants to copy.
-  printLine(table.toString().replace(/[ \t]+$/gm, ""));
 }
 
 /** What a peer says, without anything that would steer a terminal. Lines stay. */

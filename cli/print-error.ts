@@ -1,5 +1,5 @@
 import { CommanderError } from "commander";
-import { type ErrorDetail, IpcError } from "../index.js";
+import { type ErrorDetail, IpcError } from "../runtime/error.js";
 import { fromTransportError } from "../runtime/transport-errors.js";
 import { TransportError } from "../transports/transport.js";
 import { CliError } from "./cli-error.js";
@@ -22,9 +22,8 @@ interface Failure {
  * Tells what went wrong, and what helps: on the error output for people, as JSON for scripts. Returns the exit code.
  */
 export function printError(error: unknown, hint: string | undefined, asJson: boolean): number {
-  // Help and version are such, too; and what it says of wrong arguments to people, it has said.
-  if (error instanceof CommanderError && (error.exitCode === 0 || !asJson))
-    return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  // People have been told by Commander.
+  if (error instanceof CommanderError && !asJson) return EXIT_USAGE;
   if (asJson) printJson({ error: { ...failureOf(error), hint } });
   else {
     const lines = [...linesOf(error), ...(hint === undefined ? [] : [`  ${hint}`])];

@@ -1,4 +1,4 @@
-import { IpcError } from "../index.js";
+import { IpcError } from "../runtime/error.js";
 import { chooseDomain, chooseRoot } from "../transports/directory/index.js";
 import { TransportError } from "../transports/transport.js";
 import { CliError } from "./cli-error.js";
