@@ -1,18 +1,31 @@
-import { chooseDomain, chooseRoot, listDomain } from "../transports/directory/index.js";
-import { describeAll, isTopicKind, itemsOf } from "./catalog.js";
-import { withEndpoint } from "./endpoint.js";
+import { chooseDomain, chooseRoot, listDomain, listDomains } from "../transports/directory/index.js";
 
 const TIMEOUT_MS = 1_000;
 
-export async function addresses(): Promise<string[]> {
-  const listed = await listDomain(await chooseRoot(), chooseDomain(undefined));
-  return listed.filter(({ kind }) => kind === "alive").map(({ name }) => name);
+/** The endpoints that are there; with their transports where one is begun: "unix:". */
+export async function addresses(domain: string | undefined, begun: string): Promise<string[]> {
+  const listed = await listDomain(await chooseRoot(), chooseDomain(domain));
+  return listed.flatMap((one) => {
+    if (one.kind !== "alive") return [];
+    return begun.includes(":") ? one.entry.transports.map((name) => `${name}:${one.name}`) : one.name;
+  });
 }
 
-export async function names(isWanted: (isTopic: boolean) => boolean): Promise<string[]> {
-  return withEndpoint({ timeout: TIMEOUT_MS }, async (endpoint) => {
-    const { described } = await describeAll(endpoint, undefined, TIMEOUT_MS);
+export async function domains(): Promise<string[]> {
+  return listDomains(await chooseRoot());
+}
+
+/** The methods and topics that endpoints have, or the one at an address. */
+export async function names(
+  domain: string | undefined,
+  to: string | undefined,
+  isWanted: (isTopic: boolean) => boolean,
+): Promise<string[]> {
+  const { describeAll, isTopicKind, itemsOf } = await import("./catalog.js");
+  const { withEndpoint } = await import("./endpoint.js");
+  return withEndpoint({ domain, timeout: TIMEOUT_MS }, async (endpoint) => {
+    const { described } = await describeAll(endpoint, to, TIMEOUT_MS);
     const items = itemsOf(described).filter(({ method }) => isWanted(isTopicKind(method)));
-    return [...new Set(items.map(({ method }) => method.fullName))];
+    return items.map(({ method }) => method.fullName);
   });
 }

@@ -3,22 +3,26 @@ import { CliError } from "./cli-error.js";
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
-  // Words are broken at ":" and "=" in bash; names have neither but for a transport in front, which may be left out.
   bash: `_protoipc() {
   local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(protoipc complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(protoipc complete --bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null))
 }
 complete -F _protoipc protoipc
 `,
   zsh: `#compdef protoipc
 _protoipc() {
   local -a candidates
-  candidates=("\${(@f)$(protoipc complete -- "\${(@)words[2,CURRENT]}" 2> /dev/null)}")
+  candidates=(\${(f)"$(protoipc complete -- "\${(@Q)words[2,CURRENT]}" 2> /dev/null)"})
   compadd -a candidates
 }
 compdef _protoipc protoipc
 `,
-  fish: `complete -c protoipc -f -a '(protoipc complete -- (commandline -opc)[2..-1] (commandline -ct) 2> /dev/null)'
+  fish: `function __protoipc
+  set -l words (commandline -opc)
+  set -l current (commandline -ct)
+  protoipc complete -- $words[2..] "$current" 2> /dev/null
+end
+complete -c protoipc -f -a '(__protoipc)'
 `,
 };
 

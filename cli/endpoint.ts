@@ -4,7 +4,7 @@ import { whileRead } from "./reader.js";
 /** The options that all commands have. */
 export interface CommonOptions {
   readonly json?: boolean;
-  readonly domain?: string;
+  readonly domain?: string | undefined;
   /** In milliseconds. */
   readonly timeout: number;
 }

@@ -108,8 +108,11 @@ export function makeProgram(asJson: boolean): Command {
   program
     .command("complete", { hidden: true })
     .argument("[words...]")
+    .option("--bash")
     .allowUnknownOption()
-    .action(async (words: string[]) => (await import("./completion.js")).complete(program, words));
+    .action(async (words: string[], options) =>
+      (await import("./completion.js")).complete(program, words, options),
+    );
 
   return program;
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nearest } from "../../cli/nearest.js";
 import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
 import { open } from "../../index.js";
-import { endStage, hostwatch, json, run, shell, startStage } from "./stage.js";
+import { endStage, hostwatch, json, run, startStage } from "./stage.js";
 
 beforeAll(startStage);
 afterAll(endStage);
@@ -198,35 +198,6 @@ describe("protoipc ping", () => {
     expect((await run(["ping", "hostwatch"])).out).toMatch(
       /hostwatch, process \d+, typescript\/.*5 round trips/s,
     );
-  });
-});
-
-describe("protoipc completion", () => {
-  it("completes commands, options, names and addresses", async () => {
-    const complete = async (...words: string[]): Promise<string[]> =>
-      (await run(["complete", "--", ...words])).out.trim().split("\n");
-    expect(await complete("d")).toEqual(["describe", "doctor"]);
-    expect(await complete("sub", "--c")).toEqual(["--count"]);
-    expect(await complete("ping", "")).toEqual(["hostwatch"]);
-    expect(await complete("call", "hostwatch.v1.Hostwatch/L")).toEqual([
-      "hostwatch.v1.Hostwatch/Label",
-      "hostwatch.v1.Hostwatch/List",
-      "hostwatch.v1.Hostwatch/Log",
-    ]);
-    expect(await complete("call", "--to", "")).toEqual(["hostwatch"]);
-    expect(await complete("completion", "f")).toEqual(["fish"]);
-  });
-
-  it("works in bash", async () => {
-    const script = [
-      'eval "$(protoipc completion bash)"',
-      "COMP_WORDS=(protoipc sub hostwatch.v1.Hostwatch/M); COMP_CWORD=2; _protoipc",
-      "printf '%s\\n' \"$COMPREPLY\"",
-    ].join("\n");
-    expect((await shell("bash", script)).out).toBe("hostwatch.v1.Hostwatch/Memory\n");
-    for (const other of ["zsh", "fish"])
-      expect((await run(["completion", other])).out).toContain("protoipc complete");
-    expect((await run(["completion", "tcsh"])).code).toBe(2);
   });
 });
 
