@@ -3,12 +3,12 @@ import { type Message, toJson } from "@bufbuild/protobuf";
 import { type AnyMethod, type Endpoint, Metadata } from "../index.js";
 import { describeAll, type Found, findItem } from "./catalog.js";
 import { CliError } from "./cli-error.js";
-import { type CommonOptions, withEndpoint } from "./endpoint.js";
+import { type DialOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { printJson, printMessage } from "./output.js";
 import { readerGone } from "./reader.js";
 
-interface CallOptions extends CommonOptions {
+interface CallOptions extends DialOptions {
   readonly to?: string;
   readonly header: readonly string[];
 }

@@ -9,12 +9,20 @@ export interface CommonOptions {
   readonly timeout: number;
 }
 
+/** The options of commands that dial. */
+export interface DialOptions extends CommonOptions {
+  /** The only transport to use. */
+  readonly transport?: string | undefined;
+}
+
 /** Does something with an endpoint that nobody sees, for as long as somebody reads the output, and closes it. */
 export async function withEndpoint<T>(
-  { domain }: CommonOptions,
+  { domain, transport }: DialOptions,
   run: (endpoint: Endpoint) => Promise<T>,
   options: OpenOptions = {},
 ): Promise<T> {
+  // The one way to say it that holds for all: for what is dialled, and for what others dial.
+  if (transport !== undefined) process.env["PROTOIPC_TRANSPORTS"] = transport;
   const endpoint = await open({
     domain,
     discoverable: false,

@@ -1,8 +1,8 @@
 import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
-import { type CommonOptions, withEndpoint } from "./endpoint.js";
+import { type DialOptions, withEndpoint } from "./endpoint.js";
 import { plainLine, printJson, printLine } from "./output.js";
 
-interface PingOptions extends CommonOptions {
+interface PingOptions extends DialOptions {
   readonly count: number;
 }
 

@@ -54,6 +54,7 @@ export function makeProgram(asJson: boolean): Command {
       "the request; several for a method that takes many. Without it from the input, a line each",
     )
     .option("--to <address>", "whom to call; whoever serves it unless said")
+    .addOption(transportOption())
     .option("-H, --header <key:value>", "request metadata; may be repeated", collect, [])
     .addHelpText("after", example(`protoipc call Hostwatch/List '{"filter": {"nameContains": "node"}}'`))
     .action(async (method: string, json: string[], options) =>
@@ -64,6 +65,7 @@ export function makeProgram(asJson: boolean): Command {
     .argument("<topic>", "Service/Topic; the package, and the service where it is clear, can be left out")
     .argument("[filter]", "a key with the fields that have to match, as JSON", "{}")
     .option("--to <address>", "whose publications; those of all publishers unless said")
+    .addOption(transportOption())
     .option("--count <n>", "end after so many", wholeNumber)
     .addHelpText("after", example(`protoipc sub Hostwatch/Cores '{"core": 0}' --count 5`))
     .action(async (topic: string, filter: string, options) =>
@@ -80,6 +82,7 @@ export function makeProgram(asJson: boolean): Command {
     .option("--subscribers <n>", "wait for so many first", wholeNumber, 1)
     .option("--count <n>", "publish it so many times", wholeNumber, 1)
     .option("--interval <ms>", "pause between two", wholeNumber, 0)
+    .addOption(transportOption())
     .addHelpText("after", example(`protoipc pub Simple/Strings '{"name": "status"}' '"ready"'`))
     .action(async (topic: string, key: string | undefined, json: string | undefined, options) =>
       (await import("./pub.js")).publish(topic, key, json, options),
@@ -88,6 +91,7 @@ export function makeProgram(asJson: boolean): Command {
   command(program, "ping", "how long an answer takes")
     .argument("<address>", "an endpoint: market, unix:market")
     .option("-c, --count <n>", "how often", wholeNumber, 5)
+    .addOption(transportOption())
     .addHelpText("after", example("protoipc ping hostwatch"))
     .action(async (address: string, options) => (await import("./ping.js")).ping(address, options));
 
@@ -134,6 +138,11 @@ function command(program: Command, usage: string, summary: string): Command {
       new Option("--timeout <ms>", "how long to wait for an answer").argParser(wholeNumber).default(5_000),
     )
     .helpOption("--help", "this text");
+}
+
+function transportOption(): Option {
+  const text = "over this transport alone; over the best that both sides have unless said";
+  return new Option("--transport <name>", text).choices(["shm", "unix", "pipe"]);
 }
 
 function example(text: string): string {

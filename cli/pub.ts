@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { IpcError, type KeyedPublisher, type UnkeyedPublisher } from "../index.js";
 import { describeAll, findItem } from "./catalog.js";
 import { CliError } from "./cli-error.js";
-import { type CommonOptions, withEndpoint } from "./endpoint.js";
+import { type DialOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { printJson, printLine } from "./output.js";
 
-interface PubOptions extends CommonOptions {
+interface PubOptions extends DialOptions {
   readonly subscribers: number;
   readonly count: number;
   readonly interval: number;

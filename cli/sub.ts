@@ -1,12 +1,12 @@
 import { type Message, toJson } from "@bufbuild/protobuf";
 import type { AnyTopic, Endpoint, Publication, Subscription } from "../index.js";
 import { describeAll, findItem } from "./catalog.js";
-import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
+import { type DialOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { jsonText, plainLine, printJson, printLine } from "./output.js";
 import { placeText } from "./where.js";
 
-interface SubOptions extends CommonOptions {
+interface SubOptions extends DialOptions {
   readonly to?: string;
   readonly count?: number;
 }

@@ -201,6 +201,43 @@ describe("protoipc ping", () => {
   });
 });
 
+describe("--transport", () => {
+  it("is the one that is dialled, and the one that others dial", async () => {
+    for (const transport of ["unix", "pipe"]) {
+      expect(await json(["ping", "hostwatch", "--transport", transport])).toMatchObject({ transport });
+      expect((await run(["call", "List", "--transport", transport])).code).toBe(0);
+      expect((await run(["sub", "Load", "--count", "1", "--transport", transport])).code).toBe(0);
+    }
+    const endpoint = await open();
+    try {
+      const strings = endpoint.subscribe(Simple.strings, {});
+      const published = run(["pub", "Strings", '{"name": "status"}', '"ready"', "--transport", "pipe"]);
+      for await (const { publisher } of strings) {
+        expect(publisher.link.transport).toBe("pipe");
+        break;
+      }
+      expect((await published).code).toBe(0);
+    } finally {
+      await endpoint.close();
+    }
+  });
+
+  it("is one of those that there are", async () => {
+    const wrong = await run(["ping", "hostwatch", "--transport", "tcp"]);
+    expect(wrong.code).toBe(2);
+    expect(wrong.error).toContain("Allowed choices are shm, unix, pipe.");
+    const other = await run(["ping", "unix:hostwatch", "--transport", "pipe"]);
+    expect(other.code).toBe(1);
+    expect(other.error).toContain('there is no transport "unix"');
+    const missing = await run(["ping", "hostwatch", "--transport", "shm"], {
+      env: { PROTOIPC_ADDON: "/nowhere/protoipc.node" },
+    });
+    expect(missing.code).toBe(1);
+    expect(missing.error).toContain("npx protoipc build");
+    expect((await run(["complete", "--", "ping", "--transport", ""])).out).toBe("pipe\nshm\nunix\n");
+  });
+});
+
 describe("what is meant", () => {
   it("is what is near, with or without its package", () => {
     const known = ["hostwatch.v1.Hostwatch/List", "hostwatch.v1.Hostwatch/Log", "market.v1.Market/Price"];
