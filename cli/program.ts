@@ -66,6 +66,7 @@ export function makeProgram(asJson: boolean): Command {
     .argument("[filter]", "a key with the fields that have to match, as JSON", "{}")
     .option("--to <address>", "whose publications; those of all publishers unless said")
     .addOption(transportOption())
+    .option("--latest", "the newest value of each key, then only those that differ from the one before")
     .option("--count <n>", "end after so many", wholeNumber)
     .addHelpText("after", example(`protoipc sub Hostwatch/Cores '{"core": 0}' --count 5`))
     .action(async (topic: string, filter: string, options) =>

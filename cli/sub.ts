@@ -1,14 +1,16 @@
 import { type Message, toJson } from "@bufbuild/protobuf";
-import type { AnyTopic, Endpoint, Publication, Subscription } from "../index.js";
+import type { AnyTopic, Endpoint, Subscription } from "../index.js";
 import { describeAll, findItem } from "./catalog.js";
 import { type DialOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
+import { newsOf } from "./news.js";
 import { jsonText, plainLine, printJson, printLine } from "./output.js";
 import { placeText } from "./where.js";
 
 interface SubOptions extends DialOptions {
   readonly to?: string;
   readonly count?: number;
+  readonly latest?: boolean;
 }
 
 /** Prints what is published on a topic, from whomever, until it is interrupted or so many have come. */
@@ -29,14 +31,18 @@ export async function subscribe(name: string, filter: string, options: SubOption
     process.once("SIGINT", onSignal);
     process.once("SIGTERM", onSignal);
     let count = 0;
+    const topic = method as AnyTopic;
     try {
-      for await (const publication of begin(endpoint, method as AnyTopic, key, options.to, stop.signal)) {
+      const subscription = begin(endpoint, topic, key, options.to, stop.signal);
+      const isNews = options.latest === true ? newsOf(topic, subscription) : () => true;
+      for await (const publication of subscription) {
         const { seq, lost, publisher } = publication;
         const message = toJson(desc.output, publication.message as Message, { registry });
         const keyJson =
           publication.key === undefined
             ? undefined
             : toJson(desc.input, publication.key as Message, { registry });
+        if (!isNews(publication, keyJson, message)) continue;
         const { name: own, pid, incarnation } = publisher;
         if (options.json === true) {
           printJson({ key: keyJson, message, seq, lost, publisher: { name: own, pid, incarnation } });
@@ -60,7 +66,7 @@ function begin(
   key: Message,
   from: string | undefined,
   signal: AbortSignal,
-): AsyncIterable<Publication<unknown, unknown>> {
+): Subscription<unknown, unknown> {
   const options = { from, signal };
   const subscription: unknown =
     topic.kind === "topic" ? endpoint.subscribe(topic, key, options) : endpoint.subscribe(topic, options);
