@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import { type Message, toJson } from "@bufbuild/protobuf";
 import { type AnyMethod, type Endpoint, Metadata } from "../index.js";
 import { describeAll, type Found, findItem } from "./catalog.js";
@@ -6,6 +5,7 @@ import { CliError } from "./cli-error.js";
 import { type DialOptions, withEndpoint } from "./endpoint.js";
 import { readMessage } from "./json-input.js";
 import { printJson, printMessage } from "./output.js";
+import { stdinLines } from "./stdin-lines.js";
 import { readerGone } from "./reader.js";
 
 interface CallOptions extends DialOptions {
@@ -35,9 +35,13 @@ export async function call(name: string, json: readonly string[], options: CallO
         `${method.fullName} takes one request, and ${json.length} are given`,
       );
     }
-    const one = (text: string, index: number): Message =>
-      readMessage(desc.input, text, found.registry, isMany ? `request ${index + 1}` : "the request");
-    const request = isMany ? (json.length > 0 ? json.map(one) : linesOf(one)) : one(json[0] ?? "{}", 0);
+    const one = (text: string, what: string): Message => readMessage(desc.input, text, found.registry, what);
+    const many = (): Message[] => json.map((text, index) => one(text, `request ${index + 1}`));
+    const request = isMany
+      ? json.length > 0
+        ? many()
+        : requestsOf(one)
+      : one(json[0] ?? "{}", "the request");
     switch (method.kind) {
       case "oneWay":
         await run(request, settings);
@@ -61,10 +65,8 @@ function callerOf(endpoint: Endpoint, { service, described }: Found): Record<str
   return endpoint.client(service, described?.address) as Record<string, unknown>;
 }
 
-async function* linesOf(read: (text: string, index: number) => Message): AsyncGenerator<Message> {
-  let index = 0;
-  for await (const line of createInterface({ input: process.stdin }))
-    if (line.trim() !== "") yield read(line, index++);
+async function* requestsOf(read: (text: string, what: string) => Message): AsyncGenerator<Message> {
+  for await (const { text, number } of stdinLines()) yield read(text, `line ${number}`);
 }
 
 function metadataOf(headers: readonly string[]): Metadata {

@@ -11,13 +11,21 @@ import { nearest } from "./nearest.js";
 
 /** Reads a message. Throws a `CliError` that names the field that is wrong, and what may be meant. */
 export function readMessage(desc: DescMessage, text: string, registry: Registry, what: string): Message {
-  let value: JsonValue;
+  return messageOf(desc, parseJson(text, what), registry, what);
+}
+
+/** Reads JSON of any kind. Throws a `CliError`. */
+export function parseJson(text: string, what: string): JsonValue {
   try {
-    value = JSON.parse(text) as JsonValue;
+    return JSON.parse(text) as JsonValue;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError("INVALID_ARGUMENT", `${what} is no JSON: ${why}`);
   }
+}
+
+/** As `readMessage`, of JSON that is read already. */
+export function messageOf(desc: DescMessage, value: JsonValue, registry: Registry, what: string): Message {
   // Well-known types have a JSON of their own; in the others every name is looked at first, to say where it stands.
   checkNames(desc, value, what);
   try {

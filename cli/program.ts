@@ -79,7 +79,10 @@ export function makeProgram(asJson: boolean): Command {
       "Service/Topic; its schema comes from an endpoint that has it, or is protoipc.v1.Simple's",
     )
     .argument("[key]", "the key as JSON; a topic without one takes the message alone")
-    .argument("[json]", "the message")
+    .argument(
+      "[json]",
+      "the message; without it from the input, a line each, as `sub --json` prints them where the key is missing, too",
+    )
     .option("--subscribers <n>", "wait for so many first", wholeNumber, 1)
     .option("--count <n>", "publish it so many times", wholeNumber, 1)
     .option("--interval <ms>", "pause between two", wholeNumber, 0)

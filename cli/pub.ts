@@ -3,8 +3,8 @@ import { IpcError, type KeyedPublisher, type UnkeyedPublisher } from "../index.j
 import { describeAll, findItem } from "./catalog.js";
 import { CliError } from "./cli-error.js";
 import { type DialOptions, withEndpoint } from "./endpoint.js";
-import { readMessage } from "./json-input.js";
 import { printJson, printLine } from "./output.js";
+import { postsOf } from "./posts.js";
 
 interface PubOptions extends DialOptions {
   readonly subscribers: number;
@@ -26,28 +26,26 @@ export async function publish(
       const catalog = await describeAll(endpoint, undefined, options.timeout);
       const { method, service, registry } = findItem(catalog, name, "topic");
       const desc = service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
-      const isKeyed = method.kind === "topic";
-      const [keyText, messageText] = isKeyed ? [first, second] : [undefined, first];
-      if (messageText === undefined || (!isKeyed && second !== undefined)) {
-        const takes = isKeyed ? "a key and a message" : "a message, and no key";
-        throw new CliError("INVALID_ARGUMENT", `${method.fullName} takes ${takes}, as JSON`);
-      }
-      const message = readMessage(desc.output, messageText, registry, "the message");
-      const key = keyText === undefined ? undefined : readMessage(desc.input, keyText, registry, "the key");
+      const topic = { name: method.fullName, desc, registry, isKeyed: method.kind === "topic" };
+      const posts = postsOf(topic, first, second);
       const publisher = (await endpoint.publisher(method as never)) as KeyedPublisher<unknown, unknown> &
         UnkeyedPublisher<unknown>;
       await untilSubscribed(publisher, method.fullName, options);
-      for (let i = 0; i < options.count; i++) {
-        if (i > 0 && options.interval > 0) await sleep(options.interval);
-        const result =
-          key === undefined
-            ? await publisher.publishWhenReady(message)
-            : await publisher.publishWhenReady(key, message);
-        if (options.json === true) printJson(result);
-        else if (options.count === 1)
-          printLine(`published to ${result.matched} of ${publisher.subscribers} subscribers`);
+      let published = 0;
+      for await (const { key, message } of posts) {
+        for (let i = 0; i < options.count; i++) {
+          if (published++ > 0 && options.interval > 0) await sleep(options.interval);
+          const result =
+            key === undefined
+              ? await publisher.publishWhenReady(message)
+              : await publisher.publishWhenReady(key, message);
+          if (options.json === true) printJson(result);
+          else if (Array.isArray(posts) && options.count === 1)
+            printLine(`published to ${result.matched} of ${publisher.subscribers} subscribers`);
+        }
       }
-      if (options.json !== true && options.count > 1) printLine(`published ${options.count} messages`);
+      const isTold = options.json === true || (Array.isArray(posts) && options.count === 1);
+      if (!isTold) printLine(`published ${published} messages`);
       await publisher.close();
     },
     publishing,

@@ -153,7 +153,10 @@ describe("protoipc sub and pub", () => {
     const lonely = await run(["pub", "Strings", '{"name": "status"}', '"ready"', "--timeout", "50"]);
     expect(lonely.code).toBe(1);
     expect(lonely.error).toContain("Strings has 0 subscribers after 50 ms, of 1 that are waited for");
-    expect((await run(["pub", "Simple/Bools", "true"])).error).toContain("takes a key and a message");
+    expect((await run(["pub", "Simple/Bools", "true"])).error).toContain(
+      "the key is no protoipc.v1.SimpleKey",
+    );
+    expect((await run(["pub", "Memory", "{}", "{}"])).error).toContain("takes a message, and no key");
   });
 
   it("carry publications from one command to another", async () => {

@@ -52,6 +52,8 @@ function runProgram(command: readonly string[], { input = "", env = {} }: RunOpt
     const child = execFile(program!, args, { env: { ...process.env, ...env } }, (error, out, err) => {
       resolve({ code: error === null ? 0 : Number(error.code), out, error: err });
     });
+    // A command need not read it.
+    child.stdin!.on("error", () => undefined);
     child.stdin!.end(input);
   });
 }
