@@ -1,11 +1,12 @@
 import { checkContainer } from "./checks/container.js";
-import { checkDescriptors } from "./checks/descriptors.js";
 import { checkDirectory, checkOtherRoots } from "./checks/directory.js";
 import { checkEndpoints, checkNetworkNamespace } from "./checks/endpoints.js";
 import type { Check, DoctorOptions, Finding } from "./checks/finding.js";
+import { checkLimits } from "./checks/limits.js";
 import { checkSharedMemory } from "./checks/memory.js";
 import { checkAddon } from "./checks/native.js";
 import { checkNode } from "./checks/node.js";
+import { checkSystemCalls } from "./checks/system-calls.js";
 import { checkSelf } from "./checks/self.js";
 import { coloured, plain, plainLine, printJson, printLine } from "./output.js";
 
@@ -17,7 +18,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
   endpoints: checkEndpoints,
   "native part": checkAddon,
   "shared memory": checkSharedMemory,
-  descriptors: checkDescriptors,
+  limits: checkLimits,
+  "system calls": checkSystemCalls,
   container: checkContainer,
   "self test": checkSelf,
 };

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   chooseDomain,
   chooseRoot,
@@ -20,10 +20,12 @@ export async function checkDirectory(options: DoctorOptions): Promise<Finding[]>
     if (exists) await isPrivateDirectory(join(root.path, domain));
   } catch (error) {
     const finding = error instanceof Error ? error.message : String(error);
-    const advice = "give it to your user with mode 0700, remove it, or set PROTOIPC_DIR to another directory";
+    const advice =
+      "give it to your user with mode 0700, let that enter what is above, or set PROTOIPC_DIR to another directory";
     return [{ check: "directory", state: "failure", finding, advice }];
   }
   const found: Finding[] = [
+    ...checkAncestors(root.path),
     { check: "directory", state: "ok", finding: exists ? where : `${where} (made when it is needed)` },
   ];
   if (root.rule === "/tmp") {
@@ -44,6 +46,32 @@ export async function checkDirectory(options: DoctorOptions): Promise<Finding[]>
       finding,
       advice: "use shorter names, or a shorter PROTOIPC_DIR",
     });
+  }
+  return found;
+}
+
+const WRITE_BY_GROUP_AND_OTHERS = 0o022;
+const STICKY = 0o1000;
+
+/** The parent is checked by whoever uses the directory. What is above that can be replaced with all that is in it. */
+function checkAncestors(path: string): Finding[] {
+  if (process.platform === "win32") return [];
+  const found: Finding[] = [];
+  for (
+    let inner = dirname(path), outer = dirname(inner);
+    inner !== outer;
+    inner = outer, outer = dirname(outer)
+  ) {
+    const { uid, mode } = statSync(outer, { throwIfNoEntry: false }) ?? { uid: 0, mode: 0 };
+    const isOpen = (mode & WRITE_BY_GROUP_AND_OTHERS) !== 0 && (mode & STICKY) === 0;
+    const isForeign = uid !== 0 && uid !== process.geteuid?.();
+    if (!isOpen && !isForeign) continue;
+    const why = isForeign
+      ? `belongs to user ${uid}`
+      : `has mode ${(mode & 0o7777).toString(8).padStart(4, "0")}`;
+    const finding = `other users can replace ${inner}, as ${outer} ${why}`;
+    const advice = `take the right to write there from them, or set PROTOIPC_DIR to another directory`;
+    found.push({ check: "directory", state: "warning", finding, advice });
   }
   return found;
 }

@@ -58,6 +58,26 @@ describe("protoipc doctor", () => {
     await rm(file);
   });
 
+  it("sees who may replace the directory by one that is further up", async () => {
+    const open = join(directory, "open");
+    await mkdir(join(open, "inner"), { recursive: true, mode: 0o755 });
+    await chmod(open, 0o777);
+    const { out } = await run(["doctor"], { env: { PROTOIPC_DIR: join(open, "inner", "protoipc") } });
+    expect(out).toContain(`other users can replace ${join(open, "inner")}, as ${open} has mode 0777`);
+    expect((await run(["doctor"])).out).not.toContain("can replace");
+    await rm(open, { recursive: true });
+  });
+
+  it.skipIf(shmBinding() === undefined)("tries shared memory out, and sees what limits it", async () => {
+    expect((await run(["doctor"])).out).toContain("shared memory: a segment can be made");
+    const { out } = await run(["doctor"], { within: ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash"] });
+    expect(out).toMatch(/warning {2}shared memory: no segment can be made \(memfd\): .*\n +→ .*ulimit -f/);
+    expect(out).toContain("warning  file size: files have 1024 bytes at most");
+    expect(out).toMatch(/failure {2}self test: shm:.*\n +→ do without it: PROTOIPC_TRANSPORTS=unix,pipe/);
+    expect(out).toMatch(/ok +system calls: are (not )?filtered/);
+    expect(out).toMatch(/ok +locked memory: \w+ bytes at most/);
+  });
+
   it("leaves what is dead where nothing proves it", async () => {
     await end(await start("test/programs/found-endpoint.js", ["unproven"]), "SIGKILL");
     const { out } = await run(["doctor", "--fix"], { env: NO_ADDON });
