@@ -85,6 +85,11 @@ async function runPrograms(folder: string): Promise<void> {
     const lines = output.trim().split("\n");
     const isRight = lines[0] === "ACME is at 1.25" && lines.length === 6 && lines[5]!.startsWith("ACME 1.");
     if (!isRight) throw new Error("shell.js did not print what the README leads one to expect");
+    const list = "npx protoipc ls --json";
+    const listed = execFileSync("sh", ["-c", list], { cwd: folder, env, encoding: "utf8", timeout: 30_000 });
+    const { endpoints } = JSON.parse(listed) as { endpoints: { name: string; state: string }[] };
+    const isListed = endpoints.some(({ name, state }) => name === "market" && state === "alive");
+    if (!isListed) throw new Error(`${list} printed ${JSON.stringify(listed)}`);
     const call = `npx protoipc call Market/Price '{"symbol": "ACME"}' --json`;
     const reply = execFileSync("sh", ["-c", call], { cwd: folder, env, encoding: "utf8", timeout: 30_000 });
     if (reply !== '{"bid":1.25}\n') throw new Error(`${call} printed ${JSON.stringify(reply)}`);
