@@ -18,7 +18,7 @@ type Method = (request: unknown, options: object) => unknown;
 /** Calls a method, with the schema that its endpoint has. */
 export async function call(name: string, json: readonly string[], options: CallOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const found = findItem(await describeAll(endpoint, options.to, options.timeout), name, "method");
+    const found = findItem(await describeAll(endpoint, options), name, "method");
     const method = found.method as AnyMethod;
     const desc = found.service.desc.method[method.localName]!;
     const settings = { metadata: metadataOf(options.header), timeoutMs: options.timeout };

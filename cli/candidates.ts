@@ -23,8 +23,9 @@ export async function names(
 ): Promise<string[]> {
   const { describeAll, isTopicKind, itemsOf } = await import("./catalog.js");
   const { withEndpoint } = await import("./endpoint.js");
-  return withEndpoint({ domain, timeout: TIMEOUT_MS }, async (endpoint) => {
-    const { described } = await describeAll(endpoint, to, TIMEOUT_MS);
+  const options = { domain, to, timeout: TIMEOUT_MS };
+  return withEndpoint(options, async (endpoint) => {
+    const { described } = await describeAll(endpoint, options);
     const items = itemsOf(described).filter(({ method }) => isWanted(isTopicKind(method)));
     return items.map(({ method }) => method.fullName);
   });

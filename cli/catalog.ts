@@ -4,8 +4,10 @@ import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { file_protoipc_v1_simple } from "../gen/protoipc/v1/simple_pb.js";
 import { type AnyMethod, type AnyTopic, type Endpoint, IpcError } from "../index.js";
+import { chooseDomain, chooseRoot } from "../transports/directory/index.js";
 import { CliError } from "./cli-error.js";
 import { nearest } from "./nearest.js";
+import { surveyDomain } from "./survey.js";
 
 /** An endpoint, and what it tells of itself. */
 export interface Described {
@@ -38,13 +40,24 @@ export interface Found {
   readonly registry: Registry;
 }
 
-/** Asks an endpoint, or all that there are. What does not answer in time is told apart. */
+/** Whom to ask. */
+interface Asking {
+  readonly domain?: string | undefined;
+  /** The one to ask; all that there are unless said. */
+  readonly to?: string | undefined;
+  /** How long to wait for each, in milliseconds. */
+  readonly timeout: number;
+}
+
+/**
+ * Asks an endpoint, or all that there are. What does not answer in time is told apart. Removes nothing of dead ones, as a
+ * lock alone proves a death that is not always there; who lives in another network namespace is reached by socket.
+ */
 export async function describeAll(
   endpoint: Endpoint,
-  address: string | undefined,
-  timeoutMs: number,
+  { domain, to: address, timeout: timeoutMs }: Asking,
 ): Promise<Catalog> {
-  const addresses = address === undefined ? (await endpoint.peers()).map((peer) => peer.address) : [address];
+  const addresses = address === undefined ? await addressesIn(domain) : [address];
   const described: Described[] = [];
   const silent: Silent[] = [];
   await Promise.all(
@@ -61,6 +74,15 @@ export async function describeAll(
   );
   described.sort((a, b) => (a.address < b.address ? -1 : 1));
   return { address, described, silent };
+}
+
+/** The endpoints that listen. */
+async function addressesIn(domain: string | undefined): Promise<string[]> {
+  const surveyed = await surveyDomain(await chooseRoot(), chooseDomain(domain));
+  return surveyed.flatMap((one) => {
+    const isThere = one.kind === "alive" || one.kind === "elsewhere";
+    return isThere && one.entry.transports.length > 0 ? one.name : [];
+  });
 }
 
 /** The methods and topics that endpoints have now. */

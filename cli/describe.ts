@@ -20,7 +20,7 @@ import { placeText } from "./where.js";
 /** What endpoints, services, methods and topics are, as their endpoints tell. */
 export async function describe(name: string | undefined, options: CommonOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const catalog = await describeAll(endpoint, undefined, options.timeout);
+    const catalog = await describeAll(endpoint, options);
     const chosen = choose(catalog, name);
     if (options.json === true) {
       printJson({

@@ -23,7 +23,7 @@ export async function publish(
   await withEndpoint(
     options,
     async (endpoint) => {
-      const catalog = await describeAll(endpoint, undefined, options.timeout);
+      const catalog = await describeAll(endpoint, options);
       const { method, service, registry } = findItem(catalog, name, "topic");
       const desc = service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
       const topic = { name: method.fullName, desc, registry, isKeyed: method.kind === "topic" };

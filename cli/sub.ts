@@ -16,7 +16,7 @@ interface SubOptions extends DialOptions {
 /** Prints what is published on a topic, from whomever, until it is interrupted or so many have come. */
 export async function subscribe(name: string, filter: string, options: SubOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
-    const found = findItem(await describeAll(endpoint, options.to, options.timeout), name, "topic");
+    const found = findItem(await describeAll(endpoint, options), name, "topic");
     if (found.described === undefined && options.json !== true) {
       const place = await placeText(options.domain);
       process.stderr.write(

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shmBinding } from "../harness/shm.js";
@@ -10,6 +10,8 @@ interface Findings {
   readonly findings: readonly { readonly check: string; readonly state: string; readonly finding: string }[];
 }
 
+/** More than any that the kernel gives. */
+const NO_PID = 4_194_305;
 const NO_ADDON = { PROTOIPC_ADDON: "/nowhere/protoipc.node" };
 
 /** What runs a program in a network namespace of its own; or why that cannot be done here. */
@@ -105,22 +107,32 @@ describe.skipIf(why !== "" || shmBinding() === undefined)(`from another network 
     expect((await run(["ping", "hostwatch"])).code).toBe(0);
   });
 
-  it("so does one that has no lock of a file", async () => {
+  it("so does one that has no lock of a file, nor a process that is seen from there", async () => {
     const bare = await start("test/programs/found-endpoint.js", ["bare"], NO_ADDON);
     try {
-      const { out } = await run(["doctor", "--fix"], options);
-      expect(out).toMatch(/network namespace: bare, hostwatch: alive/);
-      // Containers may see each other's processes no more than each other's network.
-      const alone = await run(["doctor", "--fix"], { within: [...apartFrom(options.within)] });
-      expect(alone.out).toMatch(/network namespace: bare, hostwatch: alive/);
+      expect((await run(["doctor", "--fix"], options)).out).toMatch(/bare, hostwatch: alive in another/);
+      // As in a container that shows no processes but its own.
+      for (const name of ["bare", "hostwatch"]) await writeOtherPid(name);
+      expect((await run(["doctor", "--fix"], options)).out).toMatch(/bare, hostwatch: alive in another/);
       expect(await readdir(join(directory, "default", "bare"))).toContain("entry");
     } finally {
       await end(bare, "SIGKILL");
     }
   });
+
+  it("it is reached over its socket, by commands that remove nothing", async () => {
+    for (const env of [{}, NO_ADDON]) {
+      const { out, error } = await run(["describe"], { ...options, env });
+      expect([out, error]).toEqual([expect.stringContaining("service hostwatch.v1.Hostwatch"), ""]);
+      expect((await run(["call", "List"], { ...options, env })).code).toBe(0);
+      expect(await run(["complete", "--", "call", "List"], { ...options, env })).toMatchObject({ code: 0 });
+      expect(await readdir(join(directory, "default", "hostwatch"))).toContain("entry");
+    }
+  });
 });
 
-/** In a process namespace of its own, too. */
-function apartFrom([program, flags]: readonly string[]): readonly string[] {
-  return [program!, `${flags}pf`, "--mount-proc"];
+async function writeOtherPid(name: string): Promise<void> {
+  const path = join(directory, "default", name, "entry");
+  const entry = JSON.parse(await readFile(path, "utf8")) as object;
+  await writeFile(path, JSON.stringify({ ...entry, pid: NO_PID }));
 }
