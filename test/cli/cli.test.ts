@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nearest } from "../../cli/nearest.js";
 import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
 import { open } from "../../index.js";
-import { endStage, hostwatch, json, run, startStage } from "./stage.js";
+import { endStage, hostwatch, json, run, shell, startStage } from "./stage.js";
 
 beforeAll(startStage);
 afterAll(endStage);
@@ -25,6 +25,11 @@ describe("protoipc ls and describe", () => {
     expect(domain).toBe("default");
     expect(endpoints).toMatchObject([{ name: "hostwatch", pid: hostwatch.pid, state: "alive" }]);
     expect((await run(["ls", "--domain", "other"])).out).toContain("nobody is there: domain other");
+  });
+
+  it("show it in colours at a terminal", async () => {
+    const { out } = await shell("bash", 'NO_COLOR= script -qec "protoipc ls" /dev/null');
+    expect(out).toContain("\u001b[32malive\u001b[39m");
   });
 
   it("render methods, topics and messages as in a .proto", async () => {
