@@ -17,12 +17,6 @@ interface SubOptions extends DialOptions {
 export async function subscribe(name: string, filter: string, options: SubOptions): Promise<void> {
   await withEndpoint(options, async (endpoint) => {
     const found = findItem(await describeAll(endpoint, options), name, "topic");
-    if (found.described === undefined && options.json !== true) {
-      const place = await placeText(options.domain);
-      process.stderr.write(
-        `nobody publishes ${found.method.fullName} yet: ${place}; protoipc ls shows who is there\n`,
-      );
-    }
     const { method, registry } = found;
     const desc = found.service.desc.methods.find(({ name: own }) => method.fullName.endsWith(`/${own}`))!;
     const key = readMessage(desc.input, filter, registry, "the filter");
@@ -30,6 +24,12 @@ export async function subscribe(name: string, filter: string, options: SubOption
     const onSignal = (): void => stop.abort();
     process.once("SIGINT", onSignal);
     process.once("SIGTERM", onSignal);
+    if (found.described === undefined && options.json !== true) {
+      const place = await placeText(options.domain);
+      process.stderr.write(
+        `nobody publishes ${found.method.fullName} yet: ${place}; protoipc ls shows who is there\n`,
+      );
+    }
     let count = 0;
     const topic = method as AnyTopic;
     try {
