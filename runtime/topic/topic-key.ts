@@ -16,12 +16,11 @@ export function keyIdentity(topic: string, fields: readonly string[], key: unkno
   const values = key as KeyFields;
   if (fields.length === 1) {
     const value = fieldOf(topic, values, fields[0]!);
-    return value instanceof Uint8Array ? bytesText(value) : (value as KeyIdentity);
+    return typeof value === "object" ? textOf(value) : (value as KeyIdentity);
   }
   let identity = "";
   for (const field of fields) {
-    const value = fieldOf(topic, values, field);
-    const text = value instanceof Uint8Array ? bytesText(value) : String(value);
+    const text = textOf(fieldOf(topic, values, field));
     // The length in front keeps ("a", "bc") apart from ("ab", "c").
     identity += `${text.length}:${text}`;
   }
@@ -31,13 +30,23 @@ export function keyIdentity(topic: string, fields: readonly string[], key: unkno
 function fieldOf(topic: string, key: KeyFields, field: string): unknown {
   // Presence is what the object itself holds: unset fields of proto2 read as their defaults through the prototype.
   const value = Object.hasOwn(key, field) ? key[field] : undefined;
-  if (value === undefined) {
+  if (isUnset(value)) {
     throw new IpcError(
       "INVALID_ARGUMENT",
       `${topic}: the key's field ${field} is not set; publishing sets every one`,
     );
   }
   return value;
+}
+
+/** What ts-proto generates says null for a field that is not set, where it was told so. */
+function isUnset(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+/** Equal for values of one field that are equal. ts-proto can have objects for 64-bit integers, of the package `long`. */
+function textOf(value: unknown): string {
+  return value instanceof Uint8Array ? bytesText(value) : String(value);
 }
 
 function bytesText(bytes: Uint8Array): string {
@@ -50,7 +59,7 @@ export function matchesFilter(fields: readonly string[], filter: unknown, key: u
   const actual = key as KeyFields;
   return fields.every((field) => {
     const value = Object.hasOwn(wanted, field) ? wanted[field] : undefined;
-    return value === undefined || sameValue(value, actual[field]);
+    return isUnset(value) || sameValue(value, actual[field]);
   });
 }
 
@@ -58,5 +67,6 @@ function sameValue(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) {
     return a.length === b.length && a.every((byte, index) => byte === b[index]);
   }
+  if (typeof a === "object" && typeof b === "object") return textOf(a) === textOf(b);
   return Object.is(a, b) || a === b;
 }

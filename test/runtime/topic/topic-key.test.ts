@@ -30,6 +30,25 @@ describe("keyIdentity", () => {
     expect(id(["a"], { a: Uint8Array.of(0x12) })).not.toBe(id(["a"], { a: Uint8Array.of(0x01, 0x02) }));
   });
 
+  it("compares objects by their text, as those of 64-bit integers that ts-proto can have", () => {
+    const long = (text: string): object => ({ low: 0, high: 0, toString: () => text });
+    expect(id(["a"], { a: long("5") })).toBe(id(["a"], { a: long("5") }));
+    expect(id(["a"], { a: long("5") })).not.toBe(id(["a"], { a: long("6") }));
+    expect(id(["a", "b"], { a: long("5"), b: 1 })).toBe(id(["a", "b"], { a: long("5"), b: 1 }));
+    expect(id(["a", "b"], { a: long("5"), b: 1 })).not.toBe(id(["a", "b"], { a: long("6"), b: 1 }));
+    expect(matchesFilter(["a"], { a: long("5") }, { a: long("5") })).toBe(true);
+    expect(matchesFilter(["a"], { a: long("5") }, { a: long("6") })).toBe(false);
+  });
+
+  it("takes null for a field that is not set", () => {
+    expect(failureIn(() => id(["a", "b"], { a: "x", b: null })).message).toContain(
+      "the key's field b is not",
+    );
+    expect(failureIn(() => id(["a"], { a: null })).message).toContain("the key's field a is not set");
+    expect(matchesFilter(["a", "b"], { a: null, b: 1 }, { a: "x", b: 1 })).toBe(true);
+    expect(matchesFilter(["a", "b"], { a: null, b: 2 }, { a: "x", b: 1 })).toBe(false);
+  });
+
   it("names a field that is not set, also where the prototype has a default", () => {
     const key: object = Object.create({ b: "default" });
     Object.assign(key, { a: "x" });
