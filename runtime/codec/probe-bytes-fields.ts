@@ -16,7 +16,7 @@ export function probeBytesFields(
   for (const [name, unset] of Object.entries(empty)) {
     // Other kinds of arrays (Buffers) are the user's choice, and stay.
     const isBytes = unset instanceof Uint8Array && Object.getPrototypeOf(unset) === Uint8Array.prototype;
-    if (!isBytes && unset !== undefined) continue;
+    if (!isBytes && unset !== undefined && unset !== null) continue;
     const number = numberOf(() => encode({ ...empty, [name]: MARKER }));
     if (number !== undefined) fields.set(number, { name, unset });
   }

@@ -6,6 +6,7 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { beforeAll, describe, expect, test } from "vitest";
 import { borrowMessage, MIN_BORROWED_BYTES } from "../../../runtime/codec/borrow.js";
 import type { Codec } from "../../../runtime/codec/codec.js";
+import { probeBytesFields } from "../../../runtime/codec/probe-bytes-fields.js";
 import { protobufEs } from "../../../runtime/codec/protobuf-es.js";
 import { LENGTH_DELIMITED, TopLevelFields } from "../../../runtime/codec/top-level-fields.js";
 import { type TsProtoMessageFns, tsProto } from "../../../runtime/codec/ts-proto.js";
@@ -146,6 +147,12 @@ describe("a codec's fields of bytes", () => {
     ]);
     expect(ts.bytesFields!()).toBe(ts.bytesFields!());
   });
+});
+
+test("a field of bytes may be null where it is not set", () => {
+  const encode = ({ wanted }: { readonly wanted?: Uint8Array | null }) =>
+    wanted === null || wanted === undefined ? new Uint8Array(0) : field(2, wanted);
+  expect([...probeBytesFields({ wanted: null }, encode)]).toEqual([[2, { name: "wanted", unset: null }]]);
 });
 
 describe("a message that is borrowed", () => {
