@@ -195,7 +195,9 @@ function emitMethod(emitter: Emitter, method: MethodModel): void {
     f.print("  rules: ", rules, ",");
   }
   if (is.kind === "topic") {
-    f.print("  keyFields: ", f.array(is.keyFields.map((name) => f.string(name))), ",");
+    const known = target === "ts" ? types.names(desc.input) : undefined;
+    const check: Printable = known === undefined ? "" : [" satisfies (", known, ")[]"];
+    f.print("  keyFields: ", f.array(is.keyFields.map((name) => f.string(name))), check, ",");
   }
   f.print("};");
   f.print();

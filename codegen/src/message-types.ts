@@ -2,8 +2,8 @@ import { create, type DescFile, type DescMessage, toBinary } from "@bufbuild/pro
 import { base64Encode } from "@bufbuild/protobuf/wire";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import { tsProtoMessageName } from "./names.js";
-import type { MessageLibrary } from "./options.js";
+import type { Options } from "./options.js";
+import { tsProtoMessageName, tsProtoModule } from "./ts-proto-names.js";
 
 export const CONTRACT = "protoipc/codegen-v1";
 
@@ -13,14 +13,16 @@ export interface MessageTypes {
   init(desc: DescMessage): Printable;
   /** The type that users receive. */
   shape(desc: DescMessage): Printable;
+  /** The type of the message's property names, where nothing but the compiler can tell whether they are as expected. */
+  names(desc: DescMessage): Printable | undefined;
   /** The expression that makes the message's codec. */
   codec(desc: DescMessage): Printable;
   /** The expression that makes the schema of a file's services. */
   schema(file: DescFile, fingerprint: string): Printable;
 }
 
-export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): MessageTypes {
-  switch (messages) {
+export function createMessageTypes(f: GeneratedFile, options: Options): MessageTypes {
+  switch (options.messages) {
     case "protobuf-es": {
       // To name one message, @bufbuild/protoplugin names all those of its file.
       const schema = memoise((desc) => f.importSchema(desc));
@@ -33,6 +35,7 @@ export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): 
           ">",
         ],
         shape,
+        names: () => undefined,
         codec: (desc) => ["/*@__PURE__*/ ", f.import("protobufEs", CONTRACT), "(", schema(desc), ")"],
         schema: (file, fingerprint) => [
           "/*@__PURE__*/ ",
@@ -47,10 +50,14 @@ export function createMessageTypes(f: GeneratedFile, messages: MessageLibrary): 
     }
     case "ts-proto": {
       // ts-proto gives the type and the functions of a message the same name.
-      const message = (desc: DescMessage) => f.import(tsProtoMessageName(desc), `./${desc.file.name}.js`);
+      const { tsProto: naming } = options;
+      const message = (desc: DescMessage) =>
+        f.import(tsProtoMessageName(desc, naming), tsProtoModule(desc, naming));
       return {
         init: (desc) => message(desc).toTypeOnly(),
         shape: (desc) => message(desc).toTypeOnly(),
+        // Options of ts-proto rename properties, and the plugin knows only those that it was given.
+        names: (desc) => ["keyof ", message(desc).toTypeOnly()],
         codec: (desc) => [
           "/*@__PURE__*/ ",
           f.import("tsProto", CONTRACT),

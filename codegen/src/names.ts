@@ -1,4 +1,4 @@
-import type { DescField, DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescFile, DescMethod, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { safeIdentifier } from "@bufbuild/protoplugin";
 
@@ -74,28 +74,4 @@ export function localNames(methods: readonly DescMethod[]): string[] {
 
 function isReservedProperty(name: string): boolean {
   return name === "then" || name in Object.prototype;
-}
-
-/** The name that ts-proto gives to a message: its path below the package, each part in camel case. */
-export function tsProtoMessageName(desc: DescMessage): string {
-  const parts: string[] = [];
-  for (let message: DescMessage | undefined = desc; message !== undefined; message = message.parent) {
-    parts.unshift(snakeToCamel(message.name));
-  }
-  const name = parts.join("_");
-  return name === "Date" || name === "Function" ? `${name}Message` : name;
-}
-
-/** The name that ts-proto gives to a field. */
-export function tsProtoFieldName(field: DescField): string {
-  return snakeToCamel(field.name);
-}
-
-/** Camel case as ts-proto has it: unlike protobuf's, it lowers names that are all capitals. */
-function snakeToCamel(name: string): string {
-  if (!name.includes("_")) return name;
-  const words = (/[a-z]/.test(name) ? name : name.toLowerCase()).split("_");
-  return words
-    .map((word, index) => (index === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1)))
-    .join("");
 }

@@ -1,9 +1,13 @@
+import { TS_PROTO_OPTIONS, type TsProtoNaming, tsProtoNaming } from "./ts-proto-names.js";
+
 /** Whose message types the generated code uses. */
 export type MessageLibrary = "protobuf-es" | "ts-proto";
 
 /** The plugin's own options, besides those of every plugin made with @bufbuild/protoplugin. */
 export interface Options {
   readonly messages: MessageLibrary;
+  /** How ts-proto names things, where the messages are its. */
+  readonly tsProto: TsProtoNaming;
 }
 
 const LIBRARIES: readonly MessageLibrary[] = ["protobuf-es", "ts-proto"];
@@ -18,6 +22,7 @@ const KNOWN_OPTIONS = [
   "elide_plugin_version",
   "rewrite_imports",
   "map_imports",
+  ...TS_PROTO_OPTIONS.keys(),
 ];
 
 const FLAG: readonly string[] = ["true", "false", "1", "0"];
@@ -70,7 +75,14 @@ function describeUnknown(key: string, value: string, known: readonly string[]): 
 /** Reads the plugin's own options. Throws an error that names the first option that is unknown or wrong. */
 export function parseOptions(raw: readonly { readonly key: string; readonly value: string }[]): Options {
   let messages: MessageLibrary = "protobuf-es";
+  const ofTsProto = new Map<string, string>();
   for (const { key, value } of raw) {
+    if (TS_PROTO_OPTIONS.has(key)) {
+      const values = TS_PROTO_OPTIONS.get(key);
+      if (values?.includes(value) === false) throw new Error(describeUnknown(key, value, values));
+      ofTsProto.set(key, value);
+      continue;
+    }
     if (key !== "messages") {
       throw new Error(
         `there is no option "${key}"${suggest(key, KNOWN_OPTIONS)}; known options: ${KNOWN_OPTIONS.join(", ")}`,
@@ -80,7 +92,11 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
     if (library === undefined) throw new Error(describeUnknown(key, value, LIBRARIES));
     messages = library;
   }
-  return { messages };
+  const [first] = ofTsProto.keys();
+  if (first !== undefined && messages !== "ts-proto") {
+    throw new Error(`${first} is an option of ts-proto, and goes with messages=ts-proto`);
+  }
+  return { messages, tsProto: tsProtoNaming(ofTsProto) };
 }
 
 function suggest(given: string, known: readonly string[]): string {

@@ -47,7 +47,7 @@ function generate(schema: Schema<Options>, target: Target): void {
     const f = schema.generateFile(`${file.name}_protoipc.${target === "dts" ? "d.ts" : target}`);
     f.preamble(file);
     const scope = createScope(f, file);
-    const types = createMessageTypes(f, schema.options.messages);
+    const types = createMessageTypes(f, schema.options);
     const names = nameServices(file.services);
     for (const [index, service] of services.entries()) {
       emitService({ f, target, scope, types, names: names[index]!, service });

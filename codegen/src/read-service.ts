@@ -2,7 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { localNames } from "./names.js";
 import { type OptionExtensions, readField, readOption } from "./option-extensions.js";
-import type { MessageLibrary } from "./options.js";
+import type { Options } from "./options.js";
 import { locateMethod, type Problem } from "./problems.js";
 import { EMPTY, readTopic, type TopicRules } from "./read-topic.js";
 
@@ -34,7 +34,7 @@ export interface ServiceModel {
 export function readService(
   desc: DescService,
   extensions: OptionExtensions,
-  options: { readonly messages: MessageLibrary },
+  options: Options,
   problems: Problem[],
 ): ServiceModel {
   const names = localNames(desc.methods);
@@ -48,7 +48,7 @@ export function readService(
       localName: names[index]!,
       fullName,
       idempotency: readIdempotency(method),
-      is: readKind(method, extensions, options.messages, refuse),
+      is: readKind(method, extensions, options, refuse),
     };
   });
   return { desc, methods };
@@ -57,7 +57,7 @@ export function readService(
 function readKind(
   method: DescMethod,
   extensions: OptionExtensions,
-  messages: MessageLibrary,
+  options: Options,
   refuse: (reason: string, optionNumber?: number) => void,
 ): MethodKind {
   const topic = readOption(method, extensions.topic);
@@ -69,7 +69,7 @@ function readKind(
     checkOneWay(method, (reason) => refuse(reason, extensions.method?.number));
   }
   if (topic !== undefined) {
-    return readTopic(method, topic, messages, (reason) => refuse(reason, extensions.topic?.number));
+    return readTopic(method, topic, options, (reason) => refuse(reason, extensions.topic?.number));
   }
   if (oneWay) return { kind: "oneWay" };
   switch (method.methodKind) {

@@ -1,10 +1,10 @@
 import type { DescField, DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { isReflectMessage, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { tsProtoFieldName } from "./names.js";
 import { hasField, readField } from "./option-extensions.js";
-import type { MessageLibrary } from "./options.js";
+import type { Options } from "./options.js";
 import { locateField } from "./problems.js";
+import { tsProtoFieldName } from "./ts-proto-names.js";
 
 export const EMPTY = "google.protobuf.Empty";
 
@@ -33,7 +33,7 @@ type TopicKind =
 export function readTopic(
   method: DescMethod,
   option: ReflectMessage,
-  messages: MessageLibrary,
+  options: Options,
   refuse: (reason: string) => void,
 ): TopicKind {
   if (method.methodKind !== "server_streaming") {
@@ -41,10 +41,11 @@ export function readTopic(
   }
   const rules = readRules(option, refuse);
   if (method.input.typeName === EMPTY) return { kind: "unkeyedTopic", rules };
-  checkKey(method.input, refuse);
+  const isTsProto = options.messages === "ts-proto";
+  checkKey(method.input, isTsProto, refuse);
   const keyFields = [...method.input.fields]
     .sort((a, b) => a.number - b.number)
-    .map((field) => (messages === "ts-proto" ? tsProtoFieldName(field) : field.localName));
+    .map((field) => (isTsProto ? tsProtoFieldName(field, options.tsProto) : field.localName));
   return { kind: "topic", rules, keyFields };
 }
 
@@ -80,12 +81,12 @@ function readBlockTimeout(option: ReflectMessage, refuse: (reason: string) => vo
   return timeoutMs;
 }
 
-function checkKey(key: DescMessage, refuse: (reason: string) => void): void {
+function checkKey(key: DescMessage, isTsProto: boolean, refuse: (reason: string) => void): void {
   if (key.fields.length === 0) {
     refuse(`the key ${key.typeName} has no fields; a topic without a key takes ${EMPTY}`);
   }
   for (const field of key.fields) {
-    const fault = keyFieldFault(field);
+    const fault = keyFieldFault(field) ?? (isTsProto ? tsProtoFault(field) : undefined);
     if (fault !== undefined) {
       refuse(`the key's field ${key.typeName}.${field.name} (${locateField(field)}) ${fault}`);
     }
@@ -105,4 +106,10 @@ function keyFieldFault(field: DescField): string | undefined {
     return "is required, so that a filter cannot leave it unset; write `optional` before its type";
   }
   return undefined;
+}
+
+/** In what ts-proto generates, a field of another syntax that is not set reads as its zero value, and is one on the wire. */
+function tsProtoFault(field: DescField): string | undefined {
+  if (field.proto.proto3Optional) return undefined;
+  return "has no presence in what ts-proto generates; it has for `optional` of proto3 alone";
 }

@@ -67,6 +67,16 @@ describe("schemas that are refused", () => {
     expect(stderr.split("\n").slice(0, 2)).toEqual(["protoc-gen-protoipc: 1 problem", refusals.at(-1)]);
   });
 
+  test("a key whose presence ts-proto does not keep", { timeout }, async () => {
+    const { exitCode, stderr } = await generate(refusedRoot, ["presence.proto"], ["messages=ts-proto"]);
+    expect(exitCode).not.toBe(0);
+    expect(stderr.split("\n").slice(0, 2)).toEqual([
+      "protoc-gen-protoipc: 1 problem",
+      "presence.proto:10:5: refused.v1.Presence/Things: the key's field refused.v1.PresenceKey.name (presence.proto:15:3) has no presence in what ts-proto generates; it has for `optional` of proto3 alone",
+    ]);
+    expect((await generate(refusedRoot, ["presence.proto"], [])).exitCode).toBe(0);
+  });
+
   test("buf shows the same lines", { timeout }, async () => {
     await withTemporaryDirectory(async (out) => {
       const { exitCode, stderr } = await bufGenerate(refusedRoot, [{ plugin: "protoipc", out, options: [] }]);
@@ -132,6 +142,22 @@ describe("options", () => {
       expect(stderr).toContain(`protoc-gen-protoipc: invalid option "${option}": ${text}\n`);
     },
   );
+
+  test("an option of ts-proto needs its messages, and one of its values", { timeout }, async () => {
+    for (const [options, text] of [
+      [["fileSuffix=.pb"], "fileSuffix is an option of ts-proto, and goes with messages=ts-proto"],
+      [["messages=ts-proto", "useJsonName=1"], 'useJsonName is "1"; known values: true, false'],
+      [
+        ["messages=ts-proto", "snakeToCamel=key"],
+        'snakeToCamel is "key", did you mean "keys"?; known values',
+      ],
+      [["messages=ts-proto", "filesuffix=.pb"], 'no option "filesuffix", did you mean "fileSuffix"?'],
+    ] as const) {
+      const { exitCode, stderr } = await kinds(...options);
+      expect(exitCode).not.toBe(0);
+      expect(stderr).toContain(text);
+    }
+  });
 
   test("every value that there is is taken", { timeout }, async () => {
     const values = [

@@ -173,7 +173,7 @@ const Topics$defaults: TopicsDefinition["defaults"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$unkeyed: TopicsDefinition["unkeyed"] = {
@@ -198,7 +198,7 @@ const Topics$unspecified: TopicsDefinition["unspecified"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 64, overflow: "dropOldest", blockTimeoutMs: 1000, history: 0 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$dropOldest: TopicsDefinition["dropOldest"] = {
@@ -211,7 +211,7 @@ const Topics$dropOldest: TopicsDefinition["dropOldest"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 1, overflow: "dropOldest", blockTimeoutMs: 1000, history: 1 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$dropNewest: TopicsDefinition["dropNewest"] = {
@@ -224,7 +224,7 @@ const Topics$dropNewest: TopicsDefinition["dropNewest"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 1048576, overflow: "dropNewest", blockTimeoutMs: 1000, history: 1048576 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$block: TopicsDefinition["block"] = {
@@ -237,7 +237,7 @@ const Topics$block: TopicsDefinition["block"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 2501, history: 0 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$neverBlock: TopicsDefinition["neverBlock"] = {
@@ -250,7 +250,7 @@ const Topics$neverBlock: TopicsDefinition["neverBlock"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 64, overflow: "block", blockTimeoutMs: 0, history: 0 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 const Topics$disconnect: TopicsDefinition["disconnect"] = {
@@ -263,7 +263,7 @@ const Topics$disconnect: TopicsDefinition["disconnect"] = {
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
   rules: { depth: 7, overflow: "disconnect", blockTimeoutMs: 1000, history: 0 },
-  keyFields: ["firstOne", "side", "shoutedName", "lastOne"],
+  keyFields: ["firstOne", "side", "shoutedName", "lastOne"] satisfies (keyof Key)[],
 };
 
 /**
