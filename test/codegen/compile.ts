@@ -21,6 +21,8 @@ export interface PluginRun {
   readonly plugin: "es" | "protoipc" | "ts_proto";
   readonly out: string;
   readonly options: readonly string[];
+  /** For buf: all files at once, instead of a folder's. Without it ts-proto makes what is imported more than once. */
+  readonly strategy?: "all";
 }
 
 export function run(command: string, args: readonly string[], cwd: string = repository): Promise<Outcome> {
@@ -64,10 +66,11 @@ export async function bufGenerate(root: string, plugins: readonly PluginRun[]): 
   assertPluginBuilt();
   const template = {
     version: "v2",
-    plugins: plugins.map(({ plugin, out, options }) => ({
+    plugins: plugins.map(({ plugin, out, options, strategy }) => ({
       local: `protoc-gen-${plugin}`,
       out,
       opt: options,
+      strategy,
     })),
   };
   return await withTemporaryDirectory(async (project) => {
