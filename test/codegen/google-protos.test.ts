@@ -58,13 +58,8 @@ test("every service and method of Google's public schemas", { timeout }, async (
 });
 
 test("the output for 320 of Google's public schemas passes the strictest checks", { timeout }, async () => {
-  // Every so many of the list, so that the sample goes through the whole tree and is always the same.
-  const step = Math.floor(files.length / 320);
-  const sample = files.filter((_, index) => index % step === 0).slice(0, 320);
-  expect(sample.length).toBe(320);
-
+  const names = sampleOf(320);
   const out = await emptyOutputFolder("google-protos");
-  const names = sample.map((file) => file.name);
   const messages = withImports(names);
   const es = await protoc([root], messages, [
     { plugin: "es", out, options: ["target=js+dts", "import_extension=js"] },
@@ -76,6 +71,25 @@ test("the output for 320 of Google's public schemas passes the strictest checks"
   expect(ours.exitCode, ours.stderr.slice(-2_000)).toBe(0);
   expect(await typeCheck(out)).toEqual([]);
 });
+
+test("the output for 40 of them over ts-proto does, too", { timeout }, async () => {
+  const out = await emptyOutputFolder("google-protos-ts-proto");
+  const tsProto = ["esModuleInterop=true", "importSuffix=.js", "outputServices=none", "enumsAsLiterals=true"];
+  const { exitCode, stderr } = await protoc([root], sampleOf(40), [
+    { plugin: "ts_proto", out, options: [...tsProto, "outputJsonMethods=false"] },
+    { plugin: "protoipc", out, options: ["target=ts", "import_extension=js", "messages=ts-proto"] },
+  ]);
+  expect(exitCode, stderr.slice(-2_000)).toBe(0);
+  expect(await typeCheck(out)).toEqual([]);
+});
+
+/** The names of every so many of the files, so that the sample goes through the whole tree and is always the same. */
+function sampleOf(count: number): string[] {
+  const step = Math.floor(files.length / count);
+  const sample = files.filter((_, index) => index % step === 0).slice(0, count);
+  expect(sample.length).toBe(count);
+  return sample.map((file) => file.name);
+}
 
 function outputName(file: FileDescriptorProto): string {
   return file.name.replace(/\.proto$/, "_protoipc.ts");
