@@ -57,14 +57,15 @@ async function generate(): Promise<string> {
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
   const binaries = join(ROOT, "node_modules/.bin");
+  const options = ["target=js", "import_extension=js"];
   const plugins = [
-    ["es", join(binaries, "protoc-gen-es")],
-    ["protoipc", join(ROOT, "codegen/bin/protoc-gen-protoipc")],
+    { name: "es", program: join(binaries, "protoc-gen-es"), options },
+    { name: "protoipc", program: join(ROOT, "codegen/bin/protoc-gen-protoipc"), options },
   ];
-  const args = plugins.flatMap(([name, path]) => [
-    `--plugin=protoc-gen-${name}=${path}`,
-    `--${name}_out=${out}`,
-    `--${name}_opt=target=js,import_extension=js`,
+  const args = plugins.flatMap((plugin) => [
+    `--plugin=protoc-gen-${plugin.name}=${plugin.program}`,
+    `--${plugin.name}_out=${out}`,
+    `--${plugin.name}_opt=${plugin.options.join(",")}`,
   ]);
   await run(join(binaries, "protoc"), ["-I", join(PACKAGE, "include"), ...args, ...PROTOS]);
   return out;
