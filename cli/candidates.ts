@@ -1,10 +1,11 @@
 import { chooseDomain, chooseRoot, listDomain, listDomains } from "../transports/directory/index.js";
+import { nativeFileLock } from "./file-lock.js";
 
 const TIMEOUT_MS = 1_000;
 
 /** The endpoints that are there; with their transports where one is begun: "unix:". */
 export async function addresses(domain: string | undefined, begun: string): Promise<string[]> {
-  const listed = await listDomain(await chooseRoot(), chooseDomain(domain));
+  const listed = await listDomain(await chooseRoot(), chooseDomain(domain), nativeFileLock());
   return listed.flatMap((one) => {
     if (one.kind !== "alive") return [];
     return begun.includes(":") ? one.entry.transports.map((name) => `${name}:${one.name}`) : one.name;

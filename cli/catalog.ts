@@ -4,10 +4,10 @@ import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { file_protoipc_v1_simple } from "../gen/protoipc/v1/simple_pb.js";
 import { type AnyMethod, type AnyTopic, type Endpoint, IpcError } from "../index.js";
-import { chooseDomain, chooseRoot } from "../transports/directory/index.js";
+import { chooseDomain, chooseRoot, listDomain } from "../transports/directory/index.js";
 import { CliError } from "./cli-error.js";
+import { nativeFileLock } from "./file-lock.js";
 import { nearest } from "./nearest.js";
-import { surveyDomain } from "./survey.js";
 
 /** An endpoint, and what it tells of itself. */
 export interface Described {
@@ -78,7 +78,7 @@ export async function describeAll(
 
 /** The endpoints that listen. */
 async function addressesIn(domain: string | undefined): Promise<string[]> {
-  const surveyed = await surveyDomain(await chooseRoot(), chooseDomain(domain));
+  const surveyed = await listDomain(await chooseRoot(), chooseDomain(domain), nativeFileLock());
   return surveyed.flatMap((one) => {
     const isThere = one.kind === "alive" || one.kind === "elsewhere";
     return isThere && one.entry.transports.length > 0 ? one.name : [];

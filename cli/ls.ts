@@ -1,10 +1,10 @@
-import { chooseDomain, chooseRoot, type Entry } from "../transports/directory/index.js";
+import { chooseDomain, chooseRoot, type Entry, listDomain } from "../transports/directory/index.js";
 import { Inspect } from "../gen/protoipc/v1/inspect_protoipc.js";
 import type { DescribeReply } from "../gen/protoipc/v1/inspect_pb.js";
 import { type Endpoint, IpcError } from "../index.js";
 import { type CommonOptions, nameOf, withEndpoint } from "./endpoint.js";
 import { coloured, plainLine, printJson, printLine } from "./output.js";
-import { surveyDomain } from "./survey.js";
+import { nativeFileLock } from "./file-lock.js";
 import { printTable } from "./table.js";
 import { placeText } from "./where.js";
 
@@ -28,7 +28,7 @@ export async function list(options: ListOptions): Promise<void> {
   }
   const root = await chooseRoot();
   const domain = chooseDomain(options.domain);
-  const listed = await surveyDomain(root, domain);
+  const listed = await listDomain(root, domain, nativeFileLock());
   await withEndpoint(options, async (endpoint) => {
     const seen = await Promise.all(
       listed.map(async (one) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
+import { closeSync, constants, openSync, type Stats } from "node:fs";
 import { link, lstat, rename, unlink } from "node:fs/promises";
 import type { Server } from "node:net";
 import { connectPath } from "./connect-path.js";
@@ -122,6 +122,18 @@ export async function knock(path: string): Promise<"alive" | "stale" | "gone"> {
     const code = errnoOf(error);
     if (code === "ECONNREFUSED") return "stale";
     // Anything else, such as a full backlog, comes from a socket that somebody holds.
+    return code === "ENOENT" ? "gone" : "alive";
+  }
+}
+
+/** Whether somebody reads a FIFO that was seen at a path. It cannot be opened for writing otherwise: ENXIO. */
+export function knockFifo(path: string): "alive" | "stale" | "gone" {
+  try {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
+    return "alive";
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === "ENXIO") return "stale";
     return code === "ENOENT" ? "gone" : "alive";
   }
 }

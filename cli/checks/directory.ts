@@ -8,6 +8,7 @@ import {
   listDomains,
   type Root,
 } from "../../transports/directory/index.js";
+import { nativeFileLock } from "../file-lock.js";
 import type { DoctorOptions, Finding } from "./finding.js";
 
 export async function checkDirectory(options: DoctorOptions): Promise<Finding[]> {
@@ -90,7 +91,7 @@ export async function checkOtherRoots(options: DoctorOptions): Promise<Finding[]
   for (const root of others) {
     if (root.path === chosen.path || !existsSync(root.path)) continue;
     for (const domain of await listDomains(root)) {
-      const alive = (await listDomain(root, domain)).filter(({ kind }) => kind === "alive");
+      const alive = (await listDomain(root, domain, nativeFileLock())).filter(({ kind }) => kind === "alive");
       if (alive.length === 0) continue;
       const finding = `${alive.length} endpoints are in ${root.path}, domain ${domain}, which this environment does not look at`;
       found.push({
@@ -103,7 +104,7 @@ export async function checkOtherRoots(options: DoctorOptions): Promise<Finding[]
   }
   for (const domain of await listDomains(chosen)) {
     if (domain === chooseDomain(options.domain)) continue;
-    const alive = (await listDomain(chosen, domain)).filter(({ kind }) => kind === "alive");
+    const alive = (await listDomain(chosen, domain, nativeFileLock())).filter(({ kind }) => kind === "alive");
     if (alive.length === 0) continue;
     const finding = `${alive.length} endpoints are in domain ${domain}`;
     found.push({ check: "other directories", state: "ok", finding, advice: `--domain ${domain} shows them` });

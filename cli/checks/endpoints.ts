@@ -1,11 +1,13 @@
 import {
   chooseDomain,
   chooseRoot,
+  type ListedEndpoint,
+  listDomain,
   listDomains,
   type Root,
   sweepEndpoint,
 } from "../../transports/directory/index.js";
-import { nativeFileLock, type Surveyed, surveyDomain } from "../survey.js";
+import { nativeFileLock } from "../file-lock.js";
 import type { DoctorOptions, Finding } from "./finding.js";
 
 /** Names are locked by abstract sockets, which belong to a network namespace. */
@@ -15,7 +17,8 @@ export async function checkNetworkNamespace(): Promise<Finding> {
   const root = await chooseRoot();
   const apart: string[] = [];
   for (const domain of await listDomains(root)) {
-    for (const { kind, name } of await surveyDomain(root, domain)) if (kind === "elsewhere") apart.push(name);
+    for (const { kind, name } of await listDomain(root, domain, nativeFileLock()))
+      if (kind === "elsewhere") apart.push(name);
   }
   if (apart.length === 0)
     return { check, state: "ok", finding: "no endpoint of another one in the directory" };
@@ -32,7 +35,7 @@ export async function checkNetworkNamespace(): Promise<Finding> {
 export async function checkEndpoints(options: DoctorOptions): Promise<Finding[]> {
   const root = await chooseRoot();
   const domain = chooseDomain(options.domain);
-  const surveyed = await surveyDomain(root, domain);
+  const surveyed = await listDomain(root, domain, nativeFileLock());
   const alive = surveyed.filter(({ kind }) => kind === "alive").length;
   const found: Finding[] = [{ check: "endpoints", state: "ok", finding: `${alive} alive` }];
   for (const one of surveyed) {
@@ -52,7 +55,7 @@ export async function checkEndpoints(options: DoctorOptions): Promise<Finding[]>
 }
 
 async function aboutDead(
-  { name, entry }: Exclude<Surveyed, { readonly kind: "refused" }>,
+  { name, entry }: Exclude<ListedEndpoint, { readonly kind: "refused" }>,
   root: Root,
   domain: string,
   fixes: boolean,

@@ -3,7 +3,18 @@ import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shmBinding } from "../harness/shm.js";
-import { directory, end, endStage, hostwatch, json, run, start, startStage } from "./stage.js";
+import {
+  directory,
+  end,
+  endStage,
+  hostwatch,
+  json,
+  root,
+  run,
+  runProgram,
+  start,
+  startStage,
+} from "./stage.js";
 
 interface Findings {
   readonly ok: boolean;
@@ -129,6 +140,36 @@ describe.skipIf(why !== "" || shmBinding() === undefined)(`from another network 
       expect(await readdir(join(directory, "default", "hostwatch"))).toContain("entry");
     }
   });
+});
+
+describe.skipIf(why !== "")(`nobody in another network namespace${why}`, () => {
+  const program = join(root, "dist/test/programs/found-endpoint.js");
+  /** Ends what waits for ever. */
+  const briefly = [...(within as readonly string[]), "timeout", "4"];
+  const lookers = { "with the native part": {}, "without it": NO_ADDON };
+
+  for (const [how, env] of Object.entries(lookers)) {
+    it.skipIf(env !== NO_ADDON && shmBinding() === undefined)(
+      `removes an endpoint, or takes its name, ${how}`,
+      async () => {
+        const bare = await start("test/programs/found-endpoint.js", ["bare"], NO_ADDON);
+        try {
+          await writeOtherPid("bare");
+          const before = await readdir(join(directory, "default", "bare"));
+          // Looks for publishers, and is told of none.
+          await run(["sub", "Hostwatch/Cores"], { within: briefly, env });
+          const taken = await runProgram([...briefly, process.execPath, program, "bare"], { env });
+          expect(taken.error).toContain("the endpoint name bare in domain default is taken by");
+          expect(await readdir(join(directory, "default", "bare"))).toEqual(before);
+          expect(await readdir(join(directory, "default", "hostwatch"))).toContain("entry");
+          expect((await run(["ping", "bare"])).code).toBe(0);
+        } finally {
+          await end(bare, "SIGKILL");
+          await run(["doctor", "--fix"]);
+        }
+      },
+    );
+  }
 });
 
 async function writeOtherPid(name: string): Promise<void> {

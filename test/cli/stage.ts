@@ -46,7 +46,11 @@ export async function shell(program: string, script: string): Promise<Ran> {
   }
 }
 
-function runProgram(command: readonly string[], { input = "", env = {} }: RunOptions): Promise<Ran> {
+/** Runs a program to its end. */
+export function runProgram(
+  command: readonly string[],
+  { input = "", env = {} }: RunOptions = {},
+): Promise<Ran> {
   return new Promise((resolve) => {
     const [program, ...args] = command;
     const child = execFile(program!, args, { env: { ...process.env, ...env } }, (error, out, err) => {

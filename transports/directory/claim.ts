@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PROTOCOL_MAJOR } from "../../runtime/wire/preamble.js";
 import { transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
+import { livesElsewhere } from "./elsewhere.js";
 import { type Entry, entryPath, readEntry, writeEntry } from "./entry.js";
 import { type FileLock, lockDirectory, type Unlock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
@@ -81,7 +82,23 @@ async function tryToLock(options: ClaimOptions, directory: string): Promise<Unlo
     throw error;
   }
   const secret = await agreeOnSecret(directory);
-  return secret === undefined ? undefined : lockDirectory(directory, name, secret, fileLock);
+  const unlock = secret && (await lockDirectory(directory, name, secret, fileLock));
+  if (unlock === undefined || !(await isTakenElsewhere(directory))) return unlock;
+  await unlock();
+  return undefined;
+}
+
+/** Whether the name has an owner whose lock is not seen from this network namespace. */
+async function isTakenElsewhere(directory: string): Promise<boolean> {
+  let entry: Entry | undefined;
+  try {
+    entry = await readEntry(directory);
+  } catch (error) {
+    // No entry at all. What it is instead is looked at by who takes the name.
+    if (error instanceof TransportError && error.kind === "denied") return false;
+    throw error;
+  }
+  return entry !== undefined && livesElsewhere(directory, entry, undefined);
 }
 
 async function take(options: ClaimOptions, directory: string, unlock: Unlock): Promise<Claim> {

@@ -1,5 +1,7 @@
 import { TransportError } from "../transport.js";
 import { type Entry, readEntry } from "./entry.js";
+import { livesElsewhere } from "./elsewhere.js";
+import type { FileLock } from "./lock.js";
 import { checkEndpointName } from "./names.js";
 import { watchOwner, type Presence } from "./presence.js";
 import { isPrivateDirectory } from "./private-directory.js";
@@ -12,6 +14,8 @@ export type Examined =
   | { readonly kind: "refused"; readonly reason: TransportError }
   /** The entry of an endpoint whose process has ended. */
   | { readonly kind: "dead"; readonly entry: Entry }
+  /** The entry of an endpoint in another network namespace, from where its lock is not seen. */
+  | { readonly kind: "elsewhere"; readonly entry: Entry }
   /** An endpoint; `presence` is to be stopped. */
   | { readonly kind: "alive"; readonly entry: Entry; readonly presence: Presence };
 
@@ -23,6 +27,7 @@ export async function examine(
   directory: string,
   name: string,
   known: { readonly incarnation: string; readonly presence: Presence } | undefined,
+  fileLock: FileLock | undefined,
 ): Promise<Examined> {
   try {
     checkEndpointName(name);
@@ -34,7 +39,8 @@ export async function examine(
     }
     if (known?.incarnation === entry.incarnation) return { kind: "alive", entry, presence: known.presence };
     const presence = await watchOwner(directory, name);
-    return presence === undefined ? { kind: "dead", entry } : { kind: "alive", entry, presence };
+    if (presence !== undefined) return { kind: "alive", entry, presence };
+    return { kind: (await livesElsewhere(directory, entry, fileLock)) ? "elsewhere" : "dead", entry };
   } catch (error) {
     // Being removed, which only Windows shows.
     if (error instanceof TransportError && error.kind === "busy") return { kind: "absent" };

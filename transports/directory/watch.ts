@@ -2,6 +2,7 @@ import { type FSWatcher, watch as watchFiles } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoOf, transportErrorOf } from "../errno.js";
+import { TransportError } from "../transport.js";
 import type { Entry } from "./entry.js";
 import { examine } from "./examine.js";
 import type { FileLock } from "./lock.js";
@@ -190,6 +191,7 @@ class DirectoryWatch {
       directory,
       name,
       isKnown ? { incarnation: known.incarnation, presence: held } : undefined,
+      this.#options.fileLock,
     );
     if (this.#isStopped) {
       if (examined.kind === "alive") examined.presence.stop();
@@ -208,6 +210,11 @@ class DirectoryWatch {
       case "dead":
         this.#forget(watched);
         await this.#sweep(watched, examined.entry);
+        return;
+      case "elsewhere":
+        // So it looks, for a moment, where a process is about to be gone.
+        this.#forget(watched);
+        if (!(await this.#sweep(watched, examined.entry))) this.#refuse(watched, isElsewhere(examined.entry));
         return;
       case "refused":
         this.#forget(watched);
@@ -269,7 +276,7 @@ class DirectoryWatch {
       if (watched.presence !== presence || this.#isStopped) return;
       // Begun before anybody is told: who is told may stop this watch, and what is left is to go all the same.
       const { entry } = watched;
-      const swept = entry === undefined ? Promise.resolve() : this.#sweep(watched, entry);
+      const swept = entry === undefined ? Promise.resolve(true) : this.#sweep(watched, entry);
       this.#forget(watched);
       void swept.then(() => this.#look(watched.name));
     });
@@ -298,15 +305,25 @@ class DirectoryWatch {
     this.#listener.onRefused(watched.name, reason);
   }
 
-  /** Only who looks removes what the dead have left, so that it is done by one process or another, and soon. */
-  async #sweep(watched: WatchedName, { incarnation }: Entry): Promise<void> {
+  /**
+   * Only who looks removes what the dead have left, so that it is done by one process or another, and soon. False where it
+   * turns out to live elsewhere.
+   */
+  async #sweep(watched: WatchedName, { incarnation }: Entry): Promise<boolean> {
     if (HOLDS_WHAT_IT_WATCHES) unwatch(watched);
     try {
-      await sweepDead({ ...this.#options, name: watched.name }, incarnation);
+      return await sweepDead({ ...this.#options, name: watched.name }, incarnation);
     } catch (error) {
       this.#refuse(watched, transportErrorOf(error, `cannot remove what ${watched.name} has left`));
+      return true;
     }
   }
+}
+
+function isElsewhere({ name, pid }: Entry): TransportError {
+  const place = `lives in another network namespace (process ${pid} there), where its lock is not seen from here`;
+  const advice = "share the network namespace, or give each a PROTOIPC_DIR of its own";
+  return new TransportError("unavailable", `endpoint ${name} ${place}: ${advice}`);
 }
 
 function unwatch(watched: WatchedName): void {

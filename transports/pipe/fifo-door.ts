@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, type Stats } from "node:fs";
-import { isSameFile, lstatIfAny, type PathKind } from "../bind-path.js";
+import { isSameFile, knockFifo, lstatIfAny, type PathKind } from "../bind-path.js";
 import { errnoOf } from "../errno.js";
 import { TransportError } from "../transport.js";
 
@@ -7,16 +7,7 @@ import { TransportError } from "../transport.js";
 export const DOOR: PathKind = {
   name: "FIFO",
   is: (stats) => stats.isFIFO(),
-  async knock(path) {
-    try {
-      closeSync(openSync(path, WRITE));
-      return "alive";
-    } catch (error) {
-      const code = errnoOf(error);
-      if (code === "ENXIO") return "stale";
-      return code === "ENOENT" ? "gone" : "alive";
-    }
-  },
+  knock: async (path) => knockFifo(path),
 };
 
 // A FIFO that nobody reads cannot be opened so: ENXIO. That is how a dead listener, and a dead dialler, are told.
