@@ -5,6 +5,87 @@
 export type { CallContext } from "../call-context.js";
 export type { CallOptions } from "../call-options.js";
 export type { Codec } from "../codec/codec.js";
+export {
+  boundOfByteArrays,
+  boundOfBytes,
+  boundOfInt64s,
+  boundOfString,
+  boundOfStrings,
+  boundOfUint64s,
+  given,
+  sizeOfBools,
+  sizeOfDoubles,
+  sizeOfFixed32s,
+  sizeOfFloats,
+  sizeOfInt32s,
+  sizeOfSfixed32s,
+  sizeOfSint32s,
+  sizeOfUint32s,
+} from "../codec/generated/bounds.js";
+export {
+  boolKey,
+  checkBool,
+  checkDouble,
+  checkFloat,
+  checkInt32,
+  checkInt64,
+  checkInt64String,
+  checkUint32,
+  checkUint64,
+  checkUint64String,
+  int32Key,
+  isOwn,
+} from "../codec/generated/check.js";
+export { type Cursor, cursor } from "../codec/generated/cursor.js";
+export { type GeneratedFunctions, generatedCodec } from "../codec/generated/generated.js";
+export { setEntry, structFromJson, structToJson } from "../codec/generated/json-struct.js";
+export { mergeGroup, mergeMessage, newMessage, prototypeOf } from "../codec/generated/merge.js";
+export {
+  overrun,
+  readBool,
+  readDouble,
+  readEnd,
+  readFixed32,
+  readFixed64,
+  readFloat,
+  readInt32,
+  readInt64,
+  readSfixed32,
+  readSfixed64,
+  readSint32,
+  readSint64,
+  readTag,
+  readUint32,
+  readUint64,
+  TooDeepError,
+  tooDeep,
+} from "../codec/generated/read.js";
+export { noBytes, readBytes, readLooseString, readString } from "../codec/generated/read-text.js";
+export { checkInit, unfit } from "../codec/generated/unfit.js";
+export {
+  addUnknown,
+  addUnknownEnum,
+  boundOfUnknown,
+  checkGroupEnd,
+  skip,
+  writeUnknown,
+} from "../codec/generated/unknown.js";
+export {
+  seal,
+  sealWide,
+  writeBool,
+  writeBytes,
+  writeDouble,
+  writeFixed32,
+  writeFixed64,
+  writeFloat,
+  writeInt32,
+  writeInt64,
+  writeSint32,
+  writeSint64,
+  writeString,
+  writeVarint32,
+} from "../codec/generated/write.js";
 export { protobufEs } from "../codec/protobuf-es.js";
 export { schemaOfBase64, schemaOfFile } from "../codec/schema.js";
 export { type TsProtoMessageFns, tsProto } from "../codec/ts-proto.js";

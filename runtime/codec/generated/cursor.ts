@@ -1,0 +1,19 @@
+/**
+ * Where reading stands. Decoders pass positions in and take them from here, which costs no object for each value. There
+ * is one: decoding calls nobody and waits for nothing, so that no two decoders are at work at a time.
+ */
+export interface Cursor {
+  /** The position after what was read last. */
+  pos: number;
+  /** Whether nobody writes to the bytes while they are read. Else no native code may read them: it might read twice. */
+  isPrivate: boolean;
+  /** Whether fields of bytes may be views of what is read. */
+  mayAlias: boolean;
+}
+
+export const cursor: Cursor = { pos: 0, isPrivate: true, mayAlias: false };
+
+/** Scratch memory through which numbers of 64 bits and floating point numbers become bytes and back. */
+const scratch = new ArrayBuffer(8);
+export const scratchView: DataView = new DataView(scratch);
+export const scratchBytes: Uint8Array = new Uint8Array(scratch);

@@ -1,0 +1,105 @@
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { BytesField, Codec } from "../codec.js";
+import { DEFAULT_NESTING, isStackOverflow, nestedBeyondStack, nestedTooDeep } from "../nesting.js";
+import { protobufEs } from "../protobuf-es.js";
+import { cursor } from "./cursor.js";
+import { TooDeepError } from "./read.js";
+
+/** Messages of more bytes are copied before they are decoded, if they are not private: then native code may read them. */
+const COPIED = 64;
+/** Messages of more bytes are copied to memory of their own, of which their fields of bytes are views. */
+const SHARED_COPY = 8_192;
+
+const copy = new Uint8Array(SHARED_COPY);
+
+/** What generated code does with messages of a type. */
+export interface GeneratedFunctions<Desc extends DescMessage> {
+  /** An upper bound of what `write` writes. Throws for a message that `write` cannot take. */
+  readonly measure: (message: MessageInitShape<Desc>) => number;
+  readonly write: (message: MessageInitShape<Desc>, bytes: Uint8Array, pos: number) => number;
+  readonly read: (bytes: Uint8Array, pos: number, end: number, depth: number) => MessageShape<Desc>;
+}
+
+/** The codec of generated code. What that does not take, protobuf-es takes or refuses, and says why. */
+export function generatedCodec<Desc extends DescMessage>(
+  schema: Desc,
+  measure: GeneratedFunctions<Desc>["measure"],
+  write: GeneratedFunctions<Desc>["write"],
+  read: GeneratedFunctions<Desc>["read"],
+): Codec<MessageInitShape<Desc>, MessageShape<Desc>> {
+  let reflective: Codec<MessageInitShape<Desc>, MessageShape<Desc>> | undefined;
+  // The message that was measured, which is checked with that, and its encoding where generated code did not take it.
+  let measured: MessageInitShape<Desc> | undefined;
+  let unfit: Uint8Array | undefined;
+
+  const byReflection = (): Codec<MessageInitShape<Desc>, MessageShape<Desc>> => {
+    reflective ??= protobufEs(schema);
+    return reflective;
+  };
+
+  const maxSize = (message: MessageInitShape<Desc>): number => {
+    unfit = undefined;
+    measured = message;
+    try {
+      const bound = measure(message);
+      if (bound >= 0) return bound;
+    } catch {
+      // Said below.
+    }
+    measured = undefined;
+    const codec = byReflection();
+    unfit = codec.encode!(message);
+    measured = message;
+    return unfit.length;
+  };
+
+  return {
+    typeName: schema.typeName,
+    maxSize,
+    encodeInto(message, bytes, offset) {
+      if (message !== measured) maxSize(message);
+      measured = undefined;
+      if (unfit === undefined) return write(message, bytes, offset);
+      const encoded = unfit;
+      unfit = undefined;
+      bytes.set(encoded, offset);
+      return offset + encoded.length;
+    },
+    decode(bytes, start, end, mayAlias, maxNesting = DEFAULT_NESTING) {
+      cursor.mayAlias = mayAlias;
+      cursor.isPrivate = true;
+      if (!mayAlias) {
+        const length = end - start;
+        if (length <= COPIED) {
+          cursor.isPrivate = false;
+        } else if (length <= SHARED_COPY) {
+          copy.set(bytes.subarray(start, end));
+          bytes = copy;
+          start = 0;
+          end = length;
+        } else {
+          bytes = bytes.slice(start, end);
+          start = 0;
+          end = length;
+          cursor.mayAlias = true;
+        }
+      }
+      try {
+        return read(bytes, start, end, maxNesting);
+      } catch (error) {
+        throw decodeError(error, schema.typeName, maxNesting);
+      }
+    },
+    bytesFields(): ReadonlyMap<number, BytesField> {
+      return byReflection().bytesFields!();
+    },
+  };
+}
+
+function decodeError(error: unknown, typeName: string, maxNesting: number): unknown {
+  if (error instanceof TooDeepError) return nestedTooDeep(typeName, maxNesting);
+  if (isStackOverflow(error)) return nestedBeyondStack(typeName, maxNesting, error);
+  // A message that comes twice is read by protobuf-es, which has no code for it.
+  const isTooDeep = error instanceof Error && error.message.includes("maximum recursion depth");
+  return isTooDeep ? nestedTooDeep(typeName, maxNesting, error) : error;
+}
