@@ -3,6 +3,7 @@ import { base64Encode } from "@bufbuild/protobuf/wire";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { Options } from "./options.js";
+import { createSymbols } from "./symbols.js";
 import { tsProtoMessageName, tsProtoModule } from "./ts-proto-names.js";
 
 export const CONTRACT = "protoipc/codegen-v1";
@@ -21,12 +22,15 @@ export interface MessageTypes {
   schema(file: DescFile, fingerprint: string): Printable;
 }
 
-export function createMessageTypes(f: GeneratedFile, options: Options): MessageTypes {
+/** `findCodec` says in which file a message's generated codec is, and its name; `undefined`: there is none. */
+export function createMessageTypes(
+  f: GeneratedFile,
+  options: Options,
+  findCodec: (desc: DescMessage) => { readonly file: DescFile; readonly name: string } | undefined,
+): MessageTypes {
   switch (options.messages) {
     case "protobuf-es": {
-      // To name one message, @bufbuild/protoplugin names all those of its file.
-      const schema = memoise((desc) => f.importSchema(desc));
-      const shape = memoise((desc) => f.importShape(desc));
+      const { schema, shape } = createSymbols(f);
       return {
         init: (desc) => [
           f.import("MessageInitShape", "@bufbuild/protobuf", true),
@@ -36,7 +40,11 @@ export function createMessageTypes(f: GeneratedFile, options: Options): MessageT
         ],
         shape,
         names: () => undefined,
-        codec: (desc) => ["/*@__PURE__*/ ", f.import("protobufEs", CONTRACT), "(", schema(desc), ")"],
+        codec(desc) {
+          const found = findCodec(desc);
+          if (found !== undefined) return f.import(`${found.name}Codec`, `./${found.file.name}_codec.js`);
+          return ["/*@__PURE__*/ ", f.import("protobufEs", CONTRACT), "(", schema(desc), ")"];
+        },
         schema: (file, fingerprint) => [
           "/*@__PURE__*/ ",
           f.import("schemaOfFile", CONTRACT),
@@ -93,15 +101,4 @@ function fileDescriptorSet(file: DescFile): Uint8Array {
   add(file);
   const protos = [...files.values()].map(({ proto }) => ({ ...proto, sourceCodeInfo: undefined }));
   return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: protos }));
-}
-
-function memoise<T>(make: (desc: DescMessage) => T): (desc: DescMessage) => T {
-  const made = new Map<DescMessage, T>();
-  return (desc) => {
-    const known = made.get(desc);
-    if (known !== undefined) return known;
-    const printable = make(desc);
-    made.set(desc, printable);
-    return printable;
-  };
 }

@@ -1,4 +1,4 @@
-import type { DescFile, DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { safeIdentifier } from "@bufbuild/protoplugin";
 
@@ -33,8 +33,8 @@ const NOT_DECLARABLE = new Set([
   "__filename",
 ]);
 
-export function createScope(f: GeneratedFile, file: DescFile): Scope {
-  const self = `./${file.name}_protoipc.js`;
+/** The scope of the generated file that others import from `self`. */
+export function createScope(f: GeneratedFile, self: string): Scope {
   return { local: (name) => f.import(name, self) };
 }
 

@@ -8,12 +8,20 @@ export interface Options {
   readonly messages: MessageLibrary;
   /** How ts-proto names things, where the messages are its. */
   readonly tsProto: TsProtoNaming;
+  /** Whether messages are written and read by code generated for them, or by protobuf-es, which reads their schema. */
+  readonly codec: "generated" | "reflect";
+  /** Which messages code is generated for: those that services use, or all of the files. */
+  readonly codecMessages: "reachable" | "all";
 }
 
 const LIBRARIES: readonly MessageLibrary[] = ["protobuf-es", "ts-proto"];
+const CODECS: readonly Options["codec"][] = ["generated", "reflect"];
+const CODEC_MESSAGES: readonly Options["codecMessages"][] = ["reachable", "all"];
 
 const KNOWN_OPTIONS = [
   "messages",
+  "codec",
+  "codec_messages",
   "target",
   "import_extension",
   "js_import_style",
@@ -76,6 +84,8 @@ function describeUnknown(key: string, value: string, known: readonly string[]): 
 export function parseOptions(raw: readonly { readonly key: string; readonly value: string }[]): Options {
   let messages: MessageLibrary = "protobuf-es";
   const ofTsProto = new Map<string, string>();
+  let codec: Options["codec"] | undefined;
+  let codecMessages: Options["codecMessages"] | undefined;
   for (const { key, value } of raw) {
     if (TS_PROTO_OPTIONS.has(key)) {
       const values = TS_PROTO_OPTIONS.get(key);
@@ -83,20 +93,48 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
       ofTsProto.set(key, value);
       continue;
     }
-    if (key !== "messages") {
-      throw new Error(
-        `there is no option "${key}"${suggest(key, KNOWN_OPTIONS)}; known options: ${KNOWN_OPTIONS.join(", ")}`,
-      );
+    switch (key) {
+      case "messages":
+        messages = oneOf(key, value, LIBRARIES);
+        break;
+      case "codec":
+        codec = oneOf(key, value, CODECS);
+        break;
+      case "codec_messages":
+        codecMessages = oneOf(key, value, CODEC_MESSAGES);
+        break;
+      default:
+        throw new Error(
+          `there is no option "${key}"${suggest(key, KNOWN_OPTIONS)}; known options: ${KNOWN_OPTIONS.join(", ")}`,
+        );
     }
-    const library = LIBRARIES.find((known) => known === value);
-    if (library === undefined) throw new Error(describeUnknown(key, value, LIBRARIES));
-    messages = library;
   }
   const [first] = ofTsProto.keys();
   if (first !== undefined && messages !== "ts-proto") {
     throw new Error(`${first} is an option of ts-proto, and goes with messages=ts-proto`);
   }
-  return { messages, tsProto: tsProtoNaming(ofTsProto) };
+  if (messages === "ts-proto" && codec === "generated") {
+    throw new Error(
+      'codec is "generated", which is for messages=protobuf-es; ts-proto has codecs of its own',
+    );
+  }
+  if (codecMessages !== undefined && (messages === "ts-proto" || codec === "reflect")) {
+    throw new Error(
+      `codec_messages is "${codecMessages}", but no codecs are generated; it is for codec=generated`,
+    );
+  }
+  return {
+    messages,
+    tsProto: tsProtoNaming(ofTsProto),
+    codec: codec ?? "generated",
+    codecMessages: codecMessages ?? "reachable",
+  };
+}
+
+function oneOf<T extends string>(key: string, value: string, known: readonly T[]): T {
+  const found = known.find((candidate) => candidate === value);
+  if (found === undefined) throw new Error(describeUnknown(key, value, known));
+  return found;
 }
 
 function suggest(given: string, known: readonly string[]): string {

@@ -1,5 +1,7 @@
 import type { Schema, Target } from "@bufbuild/protoplugin";
 import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
+import { emitCodecs } from "./codec/emit-codecs.js";
+import { planCodecs } from "./codec/plan.js";
 import { emitService } from "./emit-service.js";
 import { createMessageTypes } from "./message-types.js";
 import { createScope, nameServices } from "./names.js";
@@ -43,11 +45,19 @@ function generate(schema: Schema<Options>, target: Target): void {
     }));
   throwProblems(problems);
 
+  const { messages, codec, codecMessages } = schema.options;
+  const isGenerated = messages === "protobuf-es" && codec === "generated";
+  const plan = isGenerated ? planCodecs(schema.files, codecMessages) : undefined;
+  for (const file of plan?.files.keys() ?? []) {
+    const f = schema.generateFile(`${file.name}_codec.${target === "dts" ? "d.ts" : target}`);
+    f.preamble(file);
+    emitCodecs(f, file, target, plan!);
+  }
   for (const { file, services } of files) {
     const f = schema.generateFile(`${file.name}_protoipc.${target === "dts" ? "d.ts" : target}`);
     f.preamble(file);
-    const scope = createScope(f, file);
-    const types = createMessageTypes(f, schema.options);
+    const scope = createScope(f, `./${file.name}_protoipc.js`);
+    const types = createMessageTypes(f, schema.options, (desc) => plan?.find(desc, file));
     const names = nameServices(file.services);
     for (const [index, service] of services.entries()) {
       emitService({ f, target, scope, types, names: names[index]!, service });

@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const repository: string = fileURLToPath(new URL("../../", import.meta.url));
+/** The root of the repository, which is further up where this file is compiled. */
+export const repository: string = findRepository(dirname(fileURLToPath(import.meta.url)));
 export const schemas: string = join(repository, "test/codegen/schemas");
 const binaries = join(repository, "node_modules/.bin");
 
@@ -14,6 +15,10 @@ export interface Outcome {
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+function findRepository(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : findRepository(dirname(folder));
 }
 
 /** A plugin and where its output goes. */

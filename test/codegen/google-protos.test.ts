@@ -52,7 +52,7 @@ test("every service and method of Google's public schemas", { timeout }, async (
     ]);
     expect(exitCode, stderr.slice(-2_000)).toBe(0);
     const output = await readTree(out);
-    expect(output.size).toBe(files.length);
+    expect([...output.keys()].filter((path) => path.endsWith("_protoipc.ts")).length).toBe(files.length);
     for (const file of files) expect(missingFrom(output.get(outputName(file)) ?? "", file)).toEqual([]);
   });
 });

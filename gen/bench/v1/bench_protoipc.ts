@@ -5,12 +5,12 @@
 // What every peer of the benchmark carries, and the service that protoipc, grpc-js and connect serve it with.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { AwaitPushesReply, AwaitPushesRequest, Payload, StreamRequest } from "./bench_pb.js";
-import { AwaitPushesReplySchema, AwaitPushesRequestSchema, file_bench_v1_bench, PayloadSchema, StreamRequestSchema } from "./bench_pb.js";
+import type { AwaitPushesReply, AwaitPushesReplySchema, AwaitPushesRequest, AwaitPushesRequestSchema, Payload, PayloadSchema, StreamRequest, StreamRequestSchema } from "./bench_pb.js";
+import { file_bench_v1_bench } from "./bench_pb.js";
 import type { CallContext, CallOptions, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Empty } from "@bufbuild/protobuf/wkt";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { AwaitPushesReplyCodec, AwaitPushesRequestCodec, EmptyCodec, PayloadCodec, StreamRequestCodec } from "./bench_codec.js";
 
 /**
  * Calls bench.v1.Bench.
@@ -126,8 +126,8 @@ const Bench$echo: BenchDefinition["echo"] = {
   kind: "unary",
   fullName: "bench.v1.Bench/Echo",
   localName: "echo",
-  request: /*@__PURE__*/ protobufEs(PayloadSchema),
-  response: /*@__PURE__*/ protobufEs(PayloadSchema),
+  request: PayloadCodec,
+  response: PayloadCodec,
   idempotency: "unknown",
   fingerprint: "eefe342ecfe3cf62f70113fe7481d1a7",
   schema: Bench$$schema,
@@ -137,8 +137,8 @@ const Bench$stream: BenchDefinition["stream"] = {
   kind: "serverStreaming",
   fullName: "bench.v1.Bench/Stream",
   localName: "stream",
-  request: /*@__PURE__*/ protobufEs(StreamRequestSchema),
-  response: /*@__PURE__*/ protobufEs(PayloadSchema),
+  request: StreamRequestCodec,
+  response: PayloadCodec,
   idempotency: "unknown",
   fingerprint: "6b571ff6d8c2dd273b5a1d910445fe67",
   schema: Bench$$schema,
@@ -148,8 +148,8 @@ const Bench$push: BenchDefinition["push"] = {
   kind: "oneWay",
   fullName: "bench.v1.Bench/Push",
   localName: "push",
-  request: /*@__PURE__*/ protobufEs(PayloadSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: PayloadCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "d5773d5090b6b1a2fbcc206278da3d0e",
   schema: Bench$$schema,
@@ -159,8 +159,8 @@ const Bench$awaitPushes: BenchDefinition["awaitPushes"] = {
   kind: "unary",
   fullName: "bench.v1.Bench/AwaitPushes",
   localName: "awaitPushes",
-  request: /*@__PURE__*/ protobufEs(AwaitPushesRequestSchema),
-  response: /*@__PURE__*/ protobufEs(AwaitPushesReplySchema),
+  request: AwaitPushesRequestCodec,
+  response: AwaitPushesReplyCodec,
   idempotency: "unknown",
   fingerprint: "fa9c97239a0dbfde9f1a85a921170948",
   schema: Bench$$schema,
@@ -170,8 +170,8 @@ const Bench$feed: BenchDefinition["feed"] = {
   kind: "unkeyedTopic",
   fullName: "bench.v1.Bench/Feed",
   localName: "feed",
-  request: /*@__PURE__*/ protobufEs(EmptySchema),
-  response: /*@__PURE__*/ protobufEs(PayloadSchema),
+  request: EmptyCodec,
+  response: PayloadCodec,
   idempotency: "unknown",
   fingerprint: "40bb4df2a2358f9ace13a6f2c52812ea",
   schema: Bench$$schema,

@@ -5,12 +5,12 @@
 // Live video, and what the programs of the example tell each other about it.
 
 import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CameraKey, Frame, ProcessReport } from "./camera_pb.js";
-import { CameraKeySchema, file_camera_v1_camera, FrameSchema, ProcessReportSchema } from "./camera_pb.js";
-import type { Empty } from "@bufbuild/protobuf/wkt";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import type { CameraKey, CameraKeySchema, Frame, FrameSchema, ProcessReport, ProcessReportSchema } from "./camera_pb.js";
+import { file_camera_v1_camera } from "./camera_pb.js";
+import { CameraKeyCodec, EmptyCodec, FrameCodec, ProcessReportCodec } from "./camera_codec.js";
+import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 
 /**
  * Calls camera.v1.Camera.
@@ -55,8 +55,8 @@ const Camera$frames: CameraDefinition["frames"] = {
   kind: "topic",
   fullName: "camera.v1.Camera/Frames",
   localName: "frames",
-  request: /*@__PURE__*/ protobufEs(CameraKeySchema),
-  response: /*@__PURE__*/ protobufEs(FrameSchema),
+  request: CameraKeyCodec,
+  response: FrameCodec,
   idempotency: "unknown",
   fingerprint: "c6d86df5c59847127c42b98a681163c9",
   schema: Camera$$schema,
@@ -130,8 +130,8 @@ const Demo$report: DemoDefinition["report"] = {
   kind: "unary",
   fullName: "camera.v1.Demo/Report",
   localName: "report",
-  request: /*@__PURE__*/ protobufEs(ProcessReportSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: ProcessReportCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "963a011f0b0b70e85e536aec12b4e4c7",
   schema: Demo$$schema,

@@ -5,12 +5,12 @@
 // What a host and its plugins say to each other.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Text } from "./plugins_pb.js";
-import { file_plugins_v1_plugins, TextSchema } from "./plugins_pb.js";
+import type { Text, TextSchema } from "./plugins_pb.js";
+import { file_plugins_v1_plugins } from "./plugins_pb.js";
 import type { CallContext, CallOptions, OneWayMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Empty } from "@bufbuild/protobuf/wkt";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { EmptyCodec, TextCodec } from "./plugins_codec.js";
+import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
 
 /**
  * Calls plugins.v1.Transform.
@@ -66,8 +66,8 @@ const Transform$apply: TransformDefinition["apply"] = {
   kind: "unary",
   fullName: "plugins.v1.Transform/Apply",
   localName: "apply",
-  request: /*@__PURE__*/ protobufEs(TextSchema),
-  response: /*@__PURE__*/ protobufEs(TextSchema),
+  request: TextCodec,
+  response: TextCodec,
   idempotency: "noSideEffects",
   fingerprint: "e47753d62aef28740263c1e8710724a5",
   schema: Transform$$schema,
@@ -139,8 +139,8 @@ const Host$note: HostDefinition["note"] = {
   kind: "oneWay",
   fullName: "plugins.v1.Host/Note",
   localName: "note",
-  request: /*@__PURE__*/ protobufEs(TextSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: TextCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "cdbabe0285ab6b4e6ea8762a8c47f143",
   schema: Host$$schema,

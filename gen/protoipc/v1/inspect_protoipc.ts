@@ -5,10 +5,11 @@
 // What an endpoint tells of itself to whoever asks. Every endpoint serves it, unless its program says otherwise.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { DescribeReply, DescribeRequest, LinksReply, LinksRequest, PingReply, PingRequest } from "./inspect_pb.js";
-import { DescribeReplySchema, DescribeRequestSchema, file_protoipc_v1_inspect, LinksReplySchema, LinksRequestSchema, PingReplySchema, PingRequestSchema } from "./inspect_pb.js";
+import type { DescribeReply, DescribeReplySchema, DescribeRequest, DescribeRequestSchema, LinksReply, LinksReplySchema, LinksRequest, LinksRequestSchema, PingReply, PingReplySchema, PingRequest, PingRequestSchema } from "./inspect_pb.js";
+import { file_protoipc_v1_inspect } from "./inspect_pb.js";
 import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { DescribeReplyCodec, DescribeRequestCodec, LinksReplyCodec, LinksRequestCodec, PingReplyCodec, PingRequestCodec } from "./inspect_codec.js";
 
 /**
  * Calls protoipc.v1.Inspect.
@@ -100,8 +101,8 @@ const Inspect$describe: InspectDefinition["describe"] = {
   kind: "unary",
   fullName: "protoipc.v1.Inspect/Describe",
   localName: "describe",
-  request: /*@__PURE__*/ protobufEs(DescribeRequestSchema),
-  response: /*@__PURE__*/ protobufEs(DescribeReplySchema),
+  request: DescribeRequestCodec,
+  response: DescribeReplyCodec,
   idempotency: "noSideEffects",
   fingerprint: "b7fa412c487fd04d48f33993c89e6291",
   schema: Inspect$$schema,
@@ -111,8 +112,8 @@ const Inspect$links: InspectDefinition["links"] = {
   kind: "unary",
   fullName: "protoipc.v1.Inspect/Links",
   localName: "links",
-  request: /*@__PURE__*/ protobufEs(LinksRequestSchema),
-  response: /*@__PURE__*/ protobufEs(LinksReplySchema),
+  request: LinksRequestCodec,
+  response: LinksReplyCodec,
   idempotency: "noSideEffects",
   fingerprint: "79f73bf84dd818af5c26c45a744d6e7e",
   schema: Inspect$$schema,
@@ -122,8 +123,8 @@ const Inspect$ping: InspectDefinition["ping"] = {
   kind: "unary",
   fullName: "protoipc.v1.Inspect/Ping",
   localName: "ping",
-  request: /*@__PURE__*/ protobufEs(PingRequestSchema),
-  response: /*@__PURE__*/ protobufEs(PingReplySchema),
+  request: PingRequestCodec,
+  response: PingReplyCodec,
   idempotency: "noSideEffects",
   fingerprint: "3d668be668ee5ff45967f5bf01184183",
   schema: Inspect$$schema,

@@ -5,12 +5,12 @@
 // Topics for single values, by name: for programs that have no schema of their own.
 
 import type { KeyedTopic, ServiceDefinition, ServiceSchema } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { SimpleKey } from "./simple_pb.js";
-import { file_protoipc_v1_simple, SimpleKeySchema } from "./simple_pb.js";
-import type { BoolValue, BytesValue, DoubleValue, Int64Value, StringValue } from "@bufbuild/protobuf/wkt";
-import { BoolValueSchema, BytesValueSchema, DoubleValueSchema, Int64ValueSchema, StringValueSchema } from "@bufbuild/protobuf/wkt";
+import type { SimpleKey, SimpleKeySchema } from "./simple_pb.js";
+import { file_protoipc_v1_simple } from "./simple_pb.js";
+import type { BoolValue, BoolValueSchema, BytesValue, BytesValueSchema, DoubleValue, DoubleValueSchema, Int64Value, Int64ValueSchema, StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { BoolValueCodec, BytesValueCodec, DoubleValueCodec, Int64ValueCodec, SimpleKeyCodec, StringValueCodec } from "./simple_codec.js";
 
 /**
  * Calls protoipc.v1.Simple.
@@ -78,8 +78,8 @@ const Simple$strings: SimpleDefinition["strings"] = {
   kind: "topic",
   fullName: "protoipc.v1.Simple/Strings",
   localName: "strings",
-  request: /*@__PURE__*/ protobufEs(SimpleKeySchema),
-  response: /*@__PURE__*/ protobufEs(StringValueSchema),
+  request: SimpleKeyCodec,
+  response: StringValueCodec,
   idempotency: "unknown",
   fingerprint: "3b8319df137549821a9f7afa00815d22",
   schema: Simple$$schema,
@@ -91,8 +91,8 @@ const Simple$numbers: SimpleDefinition["numbers"] = {
   kind: "topic",
   fullName: "protoipc.v1.Simple/Numbers",
   localName: "numbers",
-  request: /*@__PURE__*/ protobufEs(SimpleKeySchema),
-  response: /*@__PURE__*/ protobufEs(DoubleValueSchema),
+  request: SimpleKeyCodec,
+  response: DoubleValueCodec,
   idempotency: "unknown",
   fingerprint: "b1271b06036ad1352cea9735a84f5ba5",
   schema: Simple$$schema,
@@ -104,8 +104,8 @@ const Simple$integers: SimpleDefinition["integers"] = {
   kind: "topic",
   fullName: "protoipc.v1.Simple/Integers",
   localName: "integers",
-  request: /*@__PURE__*/ protobufEs(SimpleKeySchema),
-  response: /*@__PURE__*/ protobufEs(Int64ValueSchema),
+  request: SimpleKeyCodec,
+  response: Int64ValueCodec,
   idempotency: "unknown",
   fingerprint: "08251e9073afe210c2eb6c8953c70145",
   schema: Simple$$schema,
@@ -117,8 +117,8 @@ const Simple$bools: SimpleDefinition["bools"] = {
   kind: "topic",
   fullName: "protoipc.v1.Simple/Bools",
   localName: "bools",
-  request: /*@__PURE__*/ protobufEs(SimpleKeySchema),
-  response: /*@__PURE__*/ protobufEs(BoolValueSchema),
+  request: SimpleKeyCodec,
+  response: BoolValueCodec,
   idempotency: "unknown",
   fingerprint: "bfbdeee7d302feaf5ece63a5aa6b5e91",
   schema: Simple$$schema,
@@ -130,8 +130,8 @@ const Simple$bytes: SimpleDefinition["bytes"] = {
   kind: "topic",
   fullName: "protoipc.v1.Simple/Bytes",
   localName: "bytes",
-  request: /*@__PURE__*/ protobufEs(SimpleKeySchema),
-  response: /*@__PURE__*/ protobufEs(BytesValueSchema),
+  request: SimpleKeyCodec,
+  response: BytesValueCodec,
   idempotency: "unknown",
   fingerprint: "0b6e45d4155f4a396714b355ec2b6aa3",
   schema: Simple$$schema,

@@ -5,12 +5,12 @@
 // What the tests of protoipc call and subscribe to.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ChatMessage, CountReply, CountRequest, NoteRequest, SayReply, SayRequest, SumReply, SumRequest, TopicKey, TopicMessage } from "./echo_pb.js";
-import { ChatMessageSchema, CountReplySchema, CountRequestSchema, file_test_v1_echo, NoteRequestSchema, SayReplySchema, SayRequestSchema, SumReplySchema, SumRequestSchema, TopicKeySchema, TopicMessageSchema } from "./echo_pb.js";
+import type { ChatMessage, ChatMessageSchema, CountReply, CountReplySchema, CountRequest, CountRequestSchema, NoteRequest, NoteRequestSchema, SayReply, SayReplySchema, SayRequest, SayRequestSchema, SumReply, SumReplySchema, SumRequest, SumRequestSchema, TopicKey, TopicKeySchema, TopicMessage, TopicMessageSchema } from "./echo_pb.js";
+import { file_test_v1_echo } from "./echo_pb.js";
 import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Empty } from "@bufbuild/protobuf/wkt";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { ChatMessageCodec, CountReplyCodec, CountRequestCodec, EmptyCodec, NoteRequestCodec, SayReplyCodec, SayRequestCodec, SumReplyCodec, SumRequestCodec, TopicKeyCodec, TopicMessageCodec } from "./echo_codec.js";
 
 /**
  * Calls test.v1.Echo.
@@ -180,8 +180,8 @@ const Echo$say: EchoDefinition["say"] = {
   kind: "unary",
   fullName: "test.v1.Echo/Say",
   localName: "say",
-  request: /*@__PURE__*/ protobufEs(SayRequestSchema),
-  response: /*@__PURE__*/ protobufEs(SayReplySchema),
+  request: SayRequestCodec,
+  response: SayReplyCodec,
   idempotency: "unknown",
   fingerprint: "92e1285cbd307afa11d32101b2c2d852",
   schema: Echo$$schema,
@@ -191,8 +191,8 @@ const Echo$count: EchoDefinition["count"] = {
   kind: "serverStreaming",
   fullName: "test.v1.Echo/Count",
   localName: "count",
-  request: /*@__PURE__*/ protobufEs(CountRequestSchema),
-  response: /*@__PURE__*/ protobufEs(CountReplySchema),
+  request: CountRequestCodec,
+  response: CountReplyCodec,
   idempotency: "unknown",
   fingerprint: "ae06974681d564059db9ca7aa43564ba",
   schema: Echo$$schema,
@@ -202,8 +202,8 @@ const Echo$sum: EchoDefinition["sum"] = {
   kind: "clientStreaming",
   fullName: "test.v1.Echo/Sum",
   localName: "sum",
-  request: /*@__PURE__*/ protobufEs(SumRequestSchema),
-  response: /*@__PURE__*/ protobufEs(SumReplySchema),
+  request: SumRequestCodec,
+  response: SumReplyCodec,
   idempotency: "unknown",
   fingerprint: "6523a9be0d99436bdb624e4da242139b",
   schema: Echo$$schema,
@@ -213,8 +213,8 @@ const Echo$chat: EchoDefinition["chat"] = {
   kind: "bidiStreaming",
   fullName: "test.v1.Echo/Chat",
   localName: "chat",
-  request: /*@__PURE__*/ protobufEs(ChatMessageSchema),
-  response: /*@__PURE__*/ protobufEs(ChatMessageSchema),
+  request: ChatMessageCodec,
+  response: ChatMessageCodec,
   idempotency: "unknown",
   fingerprint: "b51997abaa78ef1afb57c9b8572f2301",
   schema: Echo$$schema,
@@ -224,8 +224,8 @@ const Echo$note: EchoDefinition["note"] = {
   kind: "oneWay",
   fullName: "test.v1.Echo/Note",
   localName: "note",
-  request: /*@__PURE__*/ protobufEs(NoteRequestSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: NoteRequestCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "a75d4c801d95a4985a19f0e63436992c",
   schema: Echo$$schema,
@@ -235,8 +235,8 @@ const Echo$keyed: EchoDefinition["keyed"] = {
   kind: "topic",
   fullName: "test.v1.Echo/Keyed",
   localName: "keyed",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,
@@ -248,8 +248,8 @@ const Echo$plain: EchoDefinition["plain"] = {
   kind: "unkeyedTopic",
   fullName: "test.v1.Echo/Plain",
   localName: "plain",
-  request: /*@__PURE__*/ protobufEs(EmptySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: EmptyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "3f33c03b8655227181be80d69c1aeac2",
   schema: Echo$$schema,
@@ -260,8 +260,8 @@ const Echo$blocking: EchoDefinition["blocking"] = {
   kind: "topic",
   fullName: "test.v1.Echo/Blocking",
   localName: "blocking",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,
@@ -273,8 +273,8 @@ const Echo$dropNewest: EchoDefinition["dropNewest"] = {
   kind: "topic",
   fullName: "test.v1.Echo/DropNewest",
   localName: "dropNewest",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,
@@ -286,8 +286,8 @@ const Echo$disconnecting: EchoDefinition["disconnecting"] = {
   kind: "topic",
   fullName: "test.v1.Echo/Disconnecting",
   localName: "disconnecting",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,
@@ -299,8 +299,8 @@ const Echo$latest: EchoDefinition["latest"] = {
   kind: "topic",
   fullName: "test.v1.Echo/Latest",
   localName: "latest",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,
@@ -312,8 +312,8 @@ const Echo$history: EchoDefinition["history"] = {
   kind: "topic",
   fullName: "test.v1.Echo/History",
   localName: "history",
-  request: /*@__PURE__*/ protobufEs(TopicKeySchema),
-  response: /*@__PURE__*/ protobufEs(TopicMessageSchema),
+  request: TopicKeyCodec,
+  response: TopicMessageCodec,
   idempotency: "unknown",
   fingerprint: "c0a4db83f140ac3da2c655209e18bf92",
   schema: Echo$$schema,

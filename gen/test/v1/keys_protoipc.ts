@@ -5,10 +5,11 @@
 // Topics with small queues and with keys of every sort, for the tests of topics.
 
 import type { KeyedTopic, ServiceDefinition, ServiceSchema } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Item, NameKey, TypedKey } from "./keys_pb.js";
-import { file_test_v1_keys, ItemSchema, NameKeySchema, TypedKeySchema } from "./keys_pb.js";
+import type { Item, ItemSchema, NameKey, NameKeySchema, TypedKey, TypedKeySchema } from "./keys_pb.js";
+import { file_test_v1_keys } from "./keys_pb.js";
+import { ItemCodec, NameKeyCodec, TypedKeyCodec } from "./keys_codec.js";
 
 /**
  * Calls test.v1.Topics.
@@ -76,8 +77,8 @@ const Topics$oldest: TopicsDefinition["oldest"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Oldest",
   localName: "oldest",
-  request: /*@__PURE__*/ protobufEs(NameKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: NameKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "03c9430a83b26475ddd0e68531ce842b",
   schema: Topics$$schema,
@@ -89,8 +90,8 @@ const Topics$newest: TopicsDefinition["newest"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Newest",
   localName: "newest",
-  request: /*@__PURE__*/ protobufEs(NameKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: NameKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "03c9430a83b26475ddd0e68531ce842b",
   schema: Topics$$schema,
@@ -102,8 +103,8 @@ const Topics$block: TopicsDefinition["block"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Block",
   localName: "block",
-  request: /*@__PURE__*/ protobufEs(NameKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: NameKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "03c9430a83b26475ddd0e68531ce842b",
   schema: Topics$$schema,
@@ -115,8 +116,8 @@ const Topics$patient: TopicsDefinition["patient"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Patient",
   localName: "patient",
-  request: /*@__PURE__*/ protobufEs(NameKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: NameKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "03c9430a83b26475ddd0e68531ce842b",
   schema: Topics$$schema,
@@ -128,8 +129,8 @@ const Topics$held: TopicsDefinition["held"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Held",
   localName: "held",
-  request: /*@__PURE__*/ protobufEs(NameKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: NameKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "03c9430a83b26475ddd0e68531ce842b",
   schema: Topics$$schema,
@@ -141,8 +142,8 @@ const Topics$typed: TopicsDefinition["typed"] = {
   kind: "topic",
   fullName: "test.v1.Topics/Typed",
   localName: "typed",
-  request: /*@__PURE__*/ protobufEs(TypedKeySchema),
-  response: /*@__PURE__*/ protobufEs(ItemSchema),
+  request: TypedKeyCodec,
+  response: ItemCodec,
   idempotency: "unknown",
   fingerprint: "cc271d1fc387b851f99275315172b5b6",
   schema: Topics$$schema,

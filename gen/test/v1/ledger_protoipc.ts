@@ -5,12 +5,12 @@
 // Messages with all that ts-proto has options for, in every kind of call and topic.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { AccountKey, Balance, Entry, Entry_Line, EntryKey } from "./ledger_pb.js";
-import { AccountKeySchema, BalanceSchema, Entry_LineSchema, EntryKeySchema, EntrySchema, file_test_v1_ledger } from "./ledger_pb.js";
+import type { AccountKey, AccountKeySchema, Balance, BalanceSchema, Entry, Entry_Line, Entry_LineSchema, EntryKey, EntryKeySchema, EntrySchema } from "./ledger_pb.js";
+import { file_test_v1_ledger } from "./ledger_pb.js";
 import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
-import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import type { Empty, EmptySchema, StringValue, StringValueSchema, Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { AccountKeyCodec, BalanceCodec, EmptyCodec, Entry_LineCodec, EntryCodec, EntryKeyCodec, StringValueCodec, TimestampCodec } from "./ledger_codec.js";
 
 /**
  * Calls test.v1.Ledger.
@@ -142,8 +142,8 @@ const Ledger$book: LedgerDefinition["book"] = {
   kind: "unary",
   fullName: "test.v1.Ledger/Book",
   localName: "book",
-  request: /*@__PURE__*/ protobufEs(EntrySchema),
-  response: /*@__PURE__*/ protobufEs(EntrySchema),
+  request: EntryCodec,
+  response: EntryCodec,
   idempotency: "unknown",
   fingerprint: "e65b387039568ce9b63b1b2763c8cb5b",
   schema: Ledger$$schema,
@@ -153,8 +153,8 @@ const Ledger$list: LedgerDefinition["list"] = {
   kind: "serverStreaming",
   fullName: "test.v1.Ledger/List",
   localName: "list",
-  request: /*@__PURE__*/ protobufEs(Entry_LineSchema),
-  response: /*@__PURE__*/ protobufEs(EntrySchema),
+  request: Entry_LineCodec,
+  response: EntryCodec,
   idempotency: "unknown",
   fingerprint: "ffae3c2dd08fa9ff47a09dcbe5152ee7",
   schema: Ledger$$schema,
@@ -164,8 +164,8 @@ const Ledger$sum: LedgerDefinition["sum"] = {
   kind: "clientStreaming",
   fullName: "test.v1.Ledger/Sum",
   localName: "sum",
-  request: /*@__PURE__*/ protobufEs(EntrySchema),
-  response: /*@__PURE__*/ protobufEs(BalanceSchema),
+  request: EntryCodec,
+  response: BalanceCodec,
   idempotency: "unknown",
   fingerprint: "03e3814d9152bad55df997f47e1c20e4",
   schema: Ledger$$schema,
@@ -175,8 +175,8 @@ const Ledger$match: LedgerDefinition["match"] = {
   kind: "bidiStreaming",
   fullName: "test.v1.Ledger/Match",
   localName: "match",
-  request: /*@__PURE__*/ protobufEs(EntrySchema),
-  response: /*@__PURE__*/ protobufEs(EntrySchema),
+  request: EntryCodec,
+  response: EntryCodec,
   idempotency: "unknown",
   fingerprint: "c8c6159ea77585a211cd6a19653e146a",
   schema: Ledger$$schema,
@@ -186,8 +186,8 @@ const Ledger$flag: LedgerDefinition["flag"] = {
   kind: "oneWay",
   fullName: "test.v1.Ledger/Flag",
   localName: "flag",
-  request: /*@__PURE__*/ protobufEs(EntrySchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: EntryCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "66199b7563c7ab9ec96739f2116f49bd",
   schema: Ledger$$schema,
@@ -197,8 +197,8 @@ const Ledger$fetch: LedgerDefinition["fetch"] = {
   kind: "unary",
   fullName: "test.v1.Ledger/Fetch",
   localName: "fetch",
-  request: /*@__PURE__*/ protobufEs(StringValueSchema),
-  response: /*@__PURE__*/ protobufEs(TimestampSchema),
+  request: StringValueCodec,
+  response: TimestampCodec,
   idempotency: "unknown",
   fingerprint: "fcefe0913a3881cceda95b8cf3fdb410",
   schema: Ledger$$schema,
@@ -208,8 +208,8 @@ const Ledger$entries: LedgerDefinition["entries"] = {
   kind: "topic",
   fullName: "test.v1.Ledger/Entries",
   localName: "entries",
-  request: /*@__PURE__*/ protobufEs(EntryKeySchema),
-  response: /*@__PURE__*/ protobufEs(EntrySchema),
+  request: EntryKeyCodec,
+  response: EntryCodec,
   idempotency: "unknown",
   fingerprint: "4d370584b1fa2c51276b19f2e73b71b3",
   schema: Ledger$$schema,
@@ -221,8 +221,8 @@ const Ledger$balances: LedgerDefinition["balances"] = {
   kind: "topic",
   fullName: "test.v1.Ledger/Balances",
   localName: "balances",
-  request: /*@__PURE__*/ protobufEs(AccountKeySchema),
-  response: /*@__PURE__*/ protobufEs(BalanceSchema),
+  request: AccountKeyCodec,
+  response: BalanceCodec,
   idempotency: "unknown",
   fingerprint: "f78672165daa96c8db8226b58afb6a05",
   schema: Ledger$$schema,
@@ -234,8 +234,8 @@ const Ledger$pulse: LedgerDefinition["pulse"] = {
   kind: "unkeyedTopic",
   fullName: "test.v1.Ledger/Pulse",
   localName: "pulse",
-  request: /*@__PURE__*/ protobufEs(EmptySchema),
-  response: /*@__PURE__*/ protobufEs(BalanceSchema),
+  request: EmptyCodec,
+  response: BalanceCodec,
   idempotency: "unknown",
   fingerprint: "e33819c345740503a41a7e7b117026af",
   schema: Ledger$$schema,

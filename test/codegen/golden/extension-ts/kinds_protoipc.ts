@@ -7,14 +7,13 @@
 // The package's comment, carried over.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Reply, Request, Tree } from "./kinds_pb.ts";
-import { file_kinds, ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.ts";
+import type { Reply, ReplySchema, Request, RequestSchema, Tree, TreeSchema } from "./kinds_pb.ts";
+import { file_kinds } from "./kinds_pb.ts";
 import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Shared_Inner, Shared_Inner_Deepest } from "./other/v1/shared_pb.ts";
-import { Shared_Inner_DeepestSchema, Shared_InnerSchema } from "./other/v1/shared_pb.ts";
-import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
-import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import type { Shared_Inner, Shared_Inner_Deepest, Shared_Inner_DeepestSchema, Shared_InnerSchema } from "./other/v1/shared_pb.ts";
+import type { Empty, EmptySchema, StringValue, StringValueSchema, Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { EmptyCodec, ReplyCodec, RequestCodec, Shared_Inner_DeepestCodec, Shared_InnerCodec, StringValueCodec, TimestampCodec, TreeCodec } from "./kinds_codec.ts";
 
 /**
  * Calls golden.kinds.v1.Kinds.
@@ -217,8 +216,8 @@ const Kinds$unary: KindsDefinition["unary"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Unary",
   localName: "unary",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
   schema: Kinds$$schema,
@@ -228,8 +227,8 @@ const Kinds$serverStreaming: KindsDefinition["serverStreaming"] = {
   kind: "serverStreaming",
   fullName: "golden.kinds.v1.Kinds/ServerStreaming",
   localName: "serverStreaming",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "6348190cac620f5688646e0829300261",
   schema: Kinds$$schema,
@@ -239,8 +238,8 @@ const Kinds$clientStreaming: KindsDefinition["clientStreaming"] = {
   kind: "clientStreaming",
   fullName: "golden.kinds.v1.Kinds/ClientStreaming",
   localName: "clientStreaming",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "5d191c21ac23bdc204f4bf90f0703be6",
   schema: Kinds$$schema,
@@ -250,8 +249,8 @@ const Kinds$bidiStreaming: KindsDefinition["bidiStreaming"] = {
   kind: "bidiStreaming",
   fullName: "golden.kinds.v1.Kinds/BidiStreaming",
   localName: "bidiStreaming",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "a8b6261a26bb6ea1405149e49e2ea780",
   schema: Kinds$$schema,
@@ -261,8 +260,8 @@ const Kinds$nested: KindsDefinition["nested"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Nested",
   localName: "nested",
-  request: /*@__PURE__*/ protobufEs(Shared_InnerSchema),
-  response: /*@__PURE__*/ protobufEs(Shared_Inner_DeepestSchema),
+  request: Shared_InnerCodec,
+  response: Shared_Inner_DeepestCodec,
   idempotency: "unknown",
   fingerprint: "bd287b5a9eac3662d09e6a25de7808cc",
   schema: Kinds$$schema,
@@ -272,8 +271,8 @@ const Kinds$recursive: KindsDefinition["recursive"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Recursive",
   localName: "recursive",
-  request: /*@__PURE__*/ protobufEs(TreeSchema),
-  response: /*@__PURE__*/ protobufEs(TreeSchema),
+  request: TreeCodec,
+  response: TreeCodec,
   idempotency: "unknown",
   fingerprint: "f8d634f6e7b75e01cd6bde695e591c48",
   schema: Kinds$$schema,
@@ -283,8 +282,8 @@ const Kinds$wellKnown: KindsDefinition["wellKnown"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/WellKnown",
   localName: "wellKnown",
-  request: /*@__PURE__*/ protobufEs(TimestampSchema),
-  response: /*@__PURE__*/ protobufEs(StringValueSchema),
+  request: TimestampCodec,
+  response: StringValueCodec,
   idempotency: "unknown",
   fingerprint: "a7c71142355a2c63da098d1ed3bbe7fd",
   schema: Kinds$$schema,
@@ -294,8 +293,8 @@ const Kinds$nothing: KindsDefinition["nothing"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Nothing",
   localName: "nothing",
-  request: /*@__PURE__*/ protobufEs(EmptySchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: EmptyCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "f78d403d74e6c9ac1064ca966e8449d3",
   schema: Kinds$$schema,
@@ -305,8 +304,8 @@ const Kinds$pure: KindsDefinition["pure"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Pure",
   localName: "pure",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "noSideEffects",
   fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
   schema: Kinds$$schema,
@@ -316,8 +315,8 @@ const Kinds$repeatable: KindsDefinition["repeatable"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Repeatable",
   localName: "repeatable",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "idempotent",
   fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
   schema: Kinds$$schema,
@@ -327,8 +326,8 @@ const Kinds$old: KindsDefinition["old"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.Kinds/Old",
   localName: "old",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
   schema: Kinds$$schema,
@@ -448,8 +447,8 @@ const OldService$call: OldServiceDefinition["call"] = {
   kind: "unary",
   fullName: "golden.kinds.v1.OldService/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(ReplySchema),
+  request: RequestCodec,
+  response: ReplyCodec,
   idempotency: "unknown",
   fingerprint: "4f5b7bba56743b4ee6e390547bcf044e",
   schema: OldService$$schema,

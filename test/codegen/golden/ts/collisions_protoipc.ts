@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Market__Client, MarketClient as MarketClient$1, MarketDefinition as MarketDefinition$1, MarketHandlers as MarketHandlers$1 } from "./collisions_pb.js";
-import { file_collisions, Market__ClientSchema, MarketClientSchema, MarketDefinitionSchema, MarketHandlersSchema } from "./collisions_pb.js";
+import type { Market__Client, Market__ClientSchema, MarketClient as MarketClient$1, MarketClientSchema, MarketDefinition as MarketDefinition$1, MarketDefinitionSchema, MarketHandlers as MarketHandlers$1, MarketHandlersSchema } from "./collisions_pb.js";
+import { file_collisions } from "./collisions_pb.js";
 import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { Market__ClientCodec, MarketClientCodec, MarketDefinitionCodec, MarketHandlersCodec } from "./collisions_codec.js";
 
 /**
  * Calls golden.collisions.v1.Market.
@@ -92,8 +93,8 @@ const Market$getThing: MarketDefinition["getThing"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Market/GetThing",
   localName: "getThing",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
+  request: MarketClientCodec,
+  response: MarketHandlersCodec,
   idempotency: "unknown",
   fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
   schema: Market$$schema,
@@ -103,8 +104,8 @@ const Market$getThing$2: MarketDefinition["getThing$2"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Market/getThing",
   localName: "getThing$2",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
+  request: MarketClientCodec,
+  response: MarketHandlersCodec,
   idempotency: "unknown",
   fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
   schema: Market$$schema,
@@ -114,8 +115,8 @@ const Market$get_thing: MarketDefinition["get_thing"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Market/get_thing",
   localName: "get_thing",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketHandlersSchema),
+  request: MarketClientCodec,
+  response: MarketHandlersCodec,
   idempotency: "unknown",
   fingerprint: "be90ee15a9e65a7f864f285ecc5a4be8",
   schema: Market$$schema,
@@ -125,8 +126,8 @@ const Market$getThingDefinition: MarketDefinition["getThingDefinition"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Market/GetThingDefinition",
   localName: "getThingDefinition",
-  request: /*@__PURE__*/ protobufEs(MarketDefinitionSchema),
-  response: /*@__PURE__*/ protobufEs(Market__ClientSchema),
+  request: MarketDefinitionCodec,
+  response: Market__ClientCodec,
   idempotency: "unknown",
   fingerprint: "53a0337e2590292d1bb50de9d464aa5c",
   schema: Market$$schema,
@@ -195,8 +196,8 @@ const MarketClient_$call: MarketClient_Definition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.MarketClient_/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: MarketClient_$$schema,
@@ -256,8 +257,8 @@ const Feed$call: FeedDefinition$["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.Feed/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: Feed$$schema,
@@ -315,8 +316,8 @@ const FeedClient$call: FeedClientDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedClient/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: FeedClient$$schema,
@@ -374,8 +375,8 @@ const FeedHandlers$call: FeedHandlersDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedHandlers/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: FeedHandlers$$schema,
@@ -433,8 +434,8 @@ const FeedDefinition$call: FeedDefinitionDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedDefinition/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: FeedDefinition$$schema,
@@ -492,8 +493,8 @@ const FeedClientClient$call: FeedClientClientDefinition["call"] = {
   kind: "unary",
   fullName: "golden.collisions.v1.FeedClientClient/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MarketClientSchema),
-  response: /*@__PURE__*/ protobufEs(MarketClientSchema),
+  request: MarketClientCodec,
+  response: MarketClientCodec,
   idempotency: "unknown",
   fingerprint: "64d98a55c2b71f5b8657e97a500f5907",
   schema: FeedClientClient$$schema,

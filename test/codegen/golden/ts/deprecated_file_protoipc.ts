@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Request } from "./deprecated_file_pb.js";
-import { file_deprecated_file, RequestSchema } from "./deprecated_file_pb.js";
+import type { Request, RequestSchema } from "./deprecated_file_pb.js";
+import { file_deprecated_file } from "./deprecated_file_pb.js";
 import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { RequestCodec } from "./deprecated_file_codec.js";
 
 /**
  * Calls golden.deprecated.v1.Retired.
@@ -59,8 +60,8 @@ const Retired$call: RetiredDefinition["call"] = {
   kind: "unary",
   fullName: "golden.deprecated.v1.Retired/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(RequestSchema),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "e40918538660ea80ee0512054e6e1e74",
   schema: Retired$$schema,

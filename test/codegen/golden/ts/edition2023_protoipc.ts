@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Key, Request } from "./edition2023_pb.js";
-import { file_edition2023, KeySchema, RequestSchema } from "./edition2023_pb.js";
+import type { Key, KeySchema, Request, RequestSchema } from "./edition2023_pb.js";
+import { file_edition2023 } from "./edition2023_pb.js";
 import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { KeyCodec, RequestCodec } from "./edition2023_codec.js";
 
 /**
  * Calls golden.edition2023.v1.Modern.
@@ -56,8 +57,8 @@ const Modern$call: ModernDefinition["call"] = {
   kind: "unary",
   fullName: "golden.edition2023.v1.Modern/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(RequestSchema),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "3cc2314092ddd6e79d1f631859a294f1",
   schema: Modern$$schema,
@@ -67,8 +68,8 @@ const Modern$prices: ModernDefinition["prices"] = {
   kind: "topic",
   fullName: "golden.edition2023.v1.Modern/Prices",
   localName: "prices",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(RequestSchema),
+  request: KeyCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "9c7bd465658190c8bdf354ef69c28f71",
   schema: Modern$$schema,

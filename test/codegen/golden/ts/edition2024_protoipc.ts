@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Request } from "./edition2024_pb.js";
-import { file_edition2024, RequestSchema } from "./edition2024_pb.js";
+import type { Request, RequestSchema } from "./edition2024_pb.js";
+import { file_edition2024 } from "./edition2024_pb.js";
 import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { RequestCodec } from "./edition2024_codec.js";
 
 /**
  * Calls golden.edition2024.v1.Newest.
@@ -50,8 +51,8 @@ const Newest$call: NewestDefinition["call"] = {
   kind: "unary",
   fullName: "golden.edition2024.v1.Newest/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(RequestSchema),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "284a573762b5e2bd34d5c603c48d3b2a",
   schema: Newest$$schema,

@@ -5,10 +5,11 @@
 // Services named like global types and like imports of the generated code.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Request } from "./global_names_pb.js";
-import { file_global_names, RequestSchema as RequestSchema$1 } from "./global_names_pb.js";
+import type { Request, RequestSchema as RequestSchema$1 } from "./global_names_pb.js";
+import { file_global_names } from "./global_names_pb.js";
 import type { BidiStreamingMethod, CallContext, CallOptions, ClientStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs as protobufEs$1, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { RequestCodec } from "./global_names_codec.js";
 
 /**
  * Calls golden.globals.v1.Promise.
@@ -52,8 +53,8 @@ const Promise$call: PromiseDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.Promise/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
   schema: Promise$$schema,
@@ -111,8 +112,8 @@ const AsyncIterable$call: AsyncIterableDefinition["call"] = {
   kind: "bidiStreaming",
   fullName: "golden.globals.v1.AsyncIterable/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "63cfb1e79b3198b23ac42dbd85963c27",
   schema: AsyncIterable$$schema,
@@ -170,8 +171,8 @@ const Iterable$call: IterableDefinition["call"] = {
   kind: "clientStreaming",
   fullName: "golden.globals.v1.Iterable/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "a481bc6d335f0fa93a4fc26bcc828d9f",
   schema: Iterable$$schema,
@@ -229,8 +230,8 @@ const protobufEs$call: protobufEsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.protobufEs/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
   schema: protobufEs$$schema,
@@ -288,8 +289,8 @@ const RequestSchema$call: RequestSchemaDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.RequestSchema/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
   schema: RequestSchema$$schema,
@@ -347,8 +348,8 @@ const Symbol$call: SymbolDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.Symbol/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
   schema: Symbol$$schema,
@@ -406,8 +407,8 @@ const any$call: anyDefinition["call"] = {
   kind: "unary",
   fullName: "golden.globals.v1.any/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
-  response: /*@__PURE__*/ protobufEs$1(RequestSchema$1),
+  request: RequestCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "b4bd3823ecf6531eea53bcb3cc635180",
   schema: any$$schema,

@@ -5,10 +5,11 @@
 // Names that mean something else in JavaScript or in the generated code.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { AsyncIterable as AsyncIterable$1, CallContext as CallContext$1, CallOptions as CallOptions$1, delete_, Iterable as Iterable$1, keywords, MessageInitShape as MessageInitShape$1, Promise as Promise$1, protobufEs as protobufEs$1, ServiceDefinition as ServiceDefinition$1, UnaryMethod as UnaryMethod$1 } from "./keywords_pb.js";
-import { AsyncIterableSchema, CallContextSchema, CallOptionsSchema, delete_Schema, file_keywords, IterableSchema, keywordsSchema, MessageInitShapeSchema, PromiseSchema, protobufEsSchema, ServiceDefinitionSchema, UnaryMethodSchema } from "./keywords_pb.js";
+import type { AsyncIterable as AsyncIterable$1, AsyncIterableSchema, CallContext as CallContext$1, CallContextSchema, CallOptions as CallOptions$1, CallOptionsSchema, delete_, delete_Schema, Iterable as Iterable$1, IterableSchema, keywords, keywordsSchema, MessageInitShape as MessageInitShape$1, MessageInitShapeSchema, Promise as Promise$1, PromiseSchema, protobufEs, protobufEsSchema, ServiceDefinition as ServiceDefinition$1, ServiceDefinitionSchema, UnaryMethod as UnaryMethod$1, UnaryMethodSchema } from "./keywords_pb.js";
+import { file_keywords } from "./keywords_pb.js";
 import type { BidiStreamingMethod, CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { AsyncIterableCodec, CallContextCodec, CallOptionsCodec, delete_Codec, IterableCodec, keywordsCodec, MessageInitShapeCodec, PromiseCodec, protobufEsCodec, ServiceDefinitionCodec, UnaryMethodCodec } from "./keywords_codec.js";
 
 /**
  * Calls golden.keywords.v1.delete.
@@ -58,8 +59,8 @@ const delete$delete: deleteDefinition["delete"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.delete/delete",
   localName: "delete",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(AsyncIterableSchema),
+  request: PromiseCodec,
+  response: AsyncIterableCodec,
   idempotency: "unknown",
   fingerprint: "f9decc71f9f6934f916dba79cf65ebbd",
   schema: delete$$schema,
@@ -206,7 +207,7 @@ export interface Promise_Handlers {
   /**
    * @generated from rpc golden.keywords.v1.Promise_.Function
    */
-  function(request: protobufEs$1, call: CallContext): Promise<MessageInitShape<typeof MessageInitShapeSchema>> | MessageInitShape<typeof MessageInitShapeSchema>;
+  function(request: protobufEs, call: CallContext): Promise<MessageInitShape<typeof MessageInitShapeSchema>> | MessageInitShape<typeof MessageInitShapeSchema>;
   /**
    * @generated from rpc golden.keywords.v1.Promise_.Length
    */
@@ -274,7 +275,7 @@ export interface Promise_Definition extends ServiceDefinition<Promise_Client, Pr
   /**
    * @generated from rpc golden.keywords.v1.Promise_.Function
    */
-  readonly function: UnaryMethod<MessageInitShape<typeof protobufEsSchema>, protobufEs$1, MessageInitShape<typeof MessageInitShapeSchema>, MessageInitShape$1>;
+  readonly function: UnaryMethod<MessageInitShape<typeof protobufEsSchema>, protobufEs, MessageInitShape<typeof MessageInitShapeSchema>, MessageInitShape$1>;
   /**
    * @generated from rpc golden.keywords.v1.Promise_.Length
    */
@@ -287,8 +288,8 @@ const Promise_$then$: Promise_Definition["then$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Then",
   localName: "then$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -298,8 +299,8 @@ const Promise_$then$$2: Promise_Definition["then$$2"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/then",
   localName: "then$$2",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -309,8 +310,8 @@ const Promise_$constructor$: Promise_Definition["constructor$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Constructor",
   localName: "constructor$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -320,8 +321,8 @@ const Promise_$prototype: Promise_Definition["prototype"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Prototype",
   localName: "prototype",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -331,8 +332,8 @@ const Promise_$__proto__$: Promise_Definition["__proto__$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/__proto__",
   localName: "__proto__$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -342,8 +343,8 @@ const Promise_$toString$: Promise_Definition["toString$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/ToString",
   localName: "toString$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -353,8 +354,8 @@ const Promise_$toJSON$: Promise_Definition["toJSON$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/ToJSON",
   localName: "toJSON$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -364,8 +365,8 @@ const Promise_$valueOf$: Promise_Definition["valueOf$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/ValueOf",
   localName: "valueOf$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -375,8 +376,8 @@ const Promise_$hasOwnProperty$: Promise_Definition["hasOwnProperty$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/HasOwnProperty",
   localName: "hasOwnProperty$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -386,8 +387,8 @@ const Promise_$isPrototypeOf$: Promise_Definition["isPrototypeOf$"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/IsPrototypeOf",
   localName: "isPrototypeOf$",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Promise_$$schema,
@@ -397,8 +398,8 @@ const Promise_$await: Promise_Definition["await"] = {
   kind: "bidiStreaming",
   fullName: "golden.keywords.v1.Promise_/Await",
   localName: "await",
-  request: /*@__PURE__*/ protobufEs(AsyncIterableSchema),
-  response: /*@__PURE__*/ protobufEs(IterableSchema),
+  request: AsyncIterableCodec,
+  response: IterableCodec,
   idempotency: "unknown",
   fingerprint: "d551a41d0f616086e85f405d7e0b7bc6",
   schema: Promise_$$schema,
@@ -408,8 +409,8 @@ const Promise_$import: Promise_Definition["import"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Import",
   localName: "import",
-  request: /*@__PURE__*/ protobufEs(CallOptionsSchema),
-  response: /*@__PURE__*/ protobufEs(CallContextSchema),
+  request: CallOptionsCodec,
+  response: CallContextCodec,
   idempotency: "unknown",
   fingerprint: "fe90e3f25e96a1a42a26e0ed24c70666",
   schema: Promise_$$schema,
@@ -419,8 +420,8 @@ const Promise_$new: Promise_Definition["new"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/New",
   localName: "new",
-  request: /*@__PURE__*/ protobufEs(ServiceDefinitionSchema),
-  response: /*@__PURE__*/ protobufEs(UnaryMethodSchema),
+  request: ServiceDefinitionCodec,
+  response: UnaryMethodCodec,
   idempotency: "unknown",
   fingerprint: "4e91db9363de77d4b8c22962e41bee28",
   schema: Promise_$$schema,
@@ -430,8 +431,8 @@ const Promise_$function: Promise_Definition["function"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Function",
   localName: "function",
-  request: /*@__PURE__*/ protobufEs(protobufEsSchema),
-  response: /*@__PURE__*/ protobufEs(MessageInitShapeSchema),
+  request: protobufEsCodec,
+  response: MessageInitShapeCodec,
   idempotency: "unknown",
   fingerprint: "cf4641b6a1fc41ade76a9ffad8678467",
   schema: Promise_$$schema,
@@ -441,8 +442,8 @@ const Promise_$length: Promise_Definition["length"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Promise_/Length",
   localName: "length",
-  request: /*@__PURE__*/ protobufEs(delete_Schema),
-  response: /*@__PURE__*/ protobufEs(keywordsSchema),
+  request: delete_Codec,
+  response: keywordsCodec,
   idempotency: "unknown",
   fingerprint: "bb77ee2ec0acc4b432754a52f629ce96",
   schema: Promise_$$schema,
@@ -514,8 +515,8 @@ const Iterable_$call: Iterable_Definition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Iterable_/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(IterableSchema),
-  response: /*@__PURE__*/ protobufEs(IterableSchema),
+  request: IterableCodec,
+  response: IterableCodec,
   idempotency: "unknown",
   fingerprint: "365a57bb2d67eeb258dde2f18fb327ec",
   schema: Iterable_$$schema,
@@ -579,8 +580,8 @@ const Object$call: ObjectDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.Object/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: Object$$schema,
@@ -640,8 +641,8 @@ const undefined$call: undefinedDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.undefined/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: undefined$$schema,
@@ -699,8 +700,8 @@ const await$call: awaitDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.await/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: await$$schema,
@@ -758,8 +759,8 @@ const exports$call: exportsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.keywords.v1.exports/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(PromiseSchema),
-  response: /*@__PURE__*/ protobufEs(PromiseSchema),
+  request: PromiseCodec,
+  response: PromiseCodec,
   idempotency: "unknown",
   fingerprint: "fea6e3266831b3e44d87175666e702f1",
   schema: exports$$schema,

@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Ping } from "./no_package_pb.js";
-import { file_no_package, PingSchema } from "./no_package_pb.js";
+import type { Ping, PingSchema } from "./no_package_pb.js";
+import { file_no_package } from "./no_package_pb.js";
 import type { CallContext, CallOptions, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { PingCodec } from "./no_package_codec.js";
 
 /**
  * Calls NoPackage.
@@ -50,8 +51,8 @@ const NoPackage$call: NoPackageDefinition["call"] = {
   kind: "unary",
   fullName: "NoPackage/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(PingSchema),
-  response: /*@__PURE__*/ protobufEs(PingSchema),
+  request: PingCodec,
+  response: PingCodec,
   idempotency: "unknown",
   fingerprint: "8b0f4ce1cc44e5038e8cc4f2093ff5b2",
   schema: NoPackage$$schema,

@@ -3,10 +3,11 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Key, Request, Request_Part } from "./proto2_pb.js";
-import { file_proto2, KeySchema, Request_PartSchema, RequestSchema } from "./proto2_pb.js";
+import type { Key, KeySchema, Request, Request_Part, Request_PartSchema, RequestSchema } from "./proto2_pb.js";
+import { file_proto2 } from "./proto2_pb.js";
 import type { CallContext, CallOptions, KeyedTopic, ServiceDefinition, ServiceSchema, UnaryMethod } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import { KeyCodec, Request_PartCodec, RequestCodec } from "./proto2_codec.js";
 
 /**
  * Calls golden.proto2.v1.Legacy.
@@ -54,8 +55,8 @@ const Legacy$call: LegacyDefinition["call"] = {
   kind: "unary",
   fullName: "golden.proto2.v1.Legacy/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(RequestSchema),
-  response: /*@__PURE__*/ protobufEs(Request_PartSchema),
+  request: RequestCodec,
+  response: Request_PartCodec,
   idempotency: "unknown",
   fingerprint: "a591e8e040eee32d34eb0eea6ba800fb",
   schema: Legacy$$schema,
@@ -65,8 +66,8 @@ const Legacy$prices: LegacyDefinition["prices"] = {
   kind: "topic",
   fullName: "golden.proto2.v1.Legacy/Prices",
   localName: "prices",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(RequestSchema),
+  request: KeyCodec,
+  response: RequestCodec,
   idempotency: "unknown",
   fingerprint: "1e4a39f2fc9d4f4744f73d449d9d5a18",
   schema: Legacy$$schema,

@@ -3,12 +3,12 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Key, Message } from "./topics_pb.js";
-import { file_topics, KeySchema, MessageSchema } from "./topics_pb.js";
+import type { Key, KeySchema, Message, MessageSchema } from "./topics_pb.js";
+import { file_topics } from "./topics_pb.js";
 import type { CallContext, CallOptions, KeyedTopic, OneWayMethod, ServerStreamingMethod, ServiceDefinition, ServiceSchema, UnaryMethod, UnkeyedTopic } from "protoipc/codegen-v1";
-import { protobufEs, schemaOfFile } from "protoipc/codegen-v1";
-import type { Empty } from "@bufbuild/protobuf/wkt";
-import { EmptySchema } from "@bufbuild/protobuf/wkt";
+import { schemaOfFile } from "protoipc/codegen-v1";
+import type { Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { EmptyCodec, KeyCodec, MessageCodec } from "./topics_codec.js";
 
 /**
  * Calls golden.topics.v1.Topics.
@@ -126,8 +126,8 @@ const Topics$call: TopicsDefinition["call"] = {
   kind: "unary",
   fullName: "golden.topics.v1.Topics/Call",
   localName: "call",
-  request: /*@__PURE__*/ protobufEs(MessageSchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: MessageCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "ac5ece44cdd35c053d4b678ece895d68",
   schema: Topics$$schema,
@@ -137,8 +137,8 @@ const Topics$tell: TopicsDefinition["tell"] = {
   kind: "oneWay",
   fullName: "golden.topics.v1.Topics/Tell",
   localName: "tell",
-  request: /*@__PURE__*/ protobufEs(MessageSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: MessageCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "10f7f9aabe65d5a86c1d7f0a7d28e978",
   schema: Topics$$schema,
@@ -148,8 +148,8 @@ const Topics$notOneWay: TopicsDefinition["notOneWay"] = {
   kind: "unary",
   fullName: "golden.topics.v1.Topics/NotOneWay",
   localName: "notOneWay",
-  request: /*@__PURE__*/ protobufEs(MessageSchema),
-  response: /*@__PURE__*/ protobufEs(EmptySchema),
+  request: MessageCodec,
+  response: EmptyCodec,
   idempotency: "unknown",
   fingerprint: "4c406e106f96a31a03edf024d8b3456f",
   schema: Topics$$schema,
@@ -159,8 +159,8 @@ const Topics$stream: TopicsDefinition["stream"] = {
   kind: "serverStreaming",
   fullName: "golden.topics.v1.Topics/Stream",
   localName: "stream",
-  request: /*@__PURE__*/ protobufEs(MessageSchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: MessageCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "bf2a3fcceb4b473712db6446fc045381",
   schema: Topics$$schema,
@@ -170,8 +170,8 @@ const Topics$defaults: TopicsDefinition["defaults"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/Defaults",
   localName: "defaults",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -183,8 +183,8 @@ const Topics$unkeyed: TopicsDefinition["unkeyed"] = {
   kind: "unkeyedTopic",
   fullName: "golden.topics.v1.Topics/Unkeyed",
   localName: "unkeyed",
-  request: /*@__PURE__*/ protobufEs(EmptySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: EmptyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "005886c459a3548524108335172521e2",
   schema: Topics$$schema,
@@ -195,8 +195,8 @@ const Topics$unspecified: TopicsDefinition["unspecified"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/Unspecified",
   localName: "unspecified",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -208,8 +208,8 @@ const Topics$dropOldest: TopicsDefinition["dropOldest"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/DropOldest",
   localName: "dropOldest",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -221,8 +221,8 @@ const Topics$dropNewest: TopicsDefinition["dropNewest"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/DropNewest",
   localName: "dropNewest",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -234,8 +234,8 @@ const Topics$block: TopicsDefinition["block"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/Block",
   localName: "block",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -247,8 +247,8 @@ const Topics$neverBlock: TopicsDefinition["neverBlock"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/NeverBlock",
   localName: "neverBlock",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
@@ -260,8 +260,8 @@ const Topics$disconnect: TopicsDefinition["disconnect"] = {
   kind: "topic",
   fullName: "golden.topics.v1.Topics/Disconnect",
   localName: "disconnect",
-  request: /*@__PURE__*/ protobufEs(KeySchema),
-  response: /*@__PURE__*/ protobufEs(MessageSchema),
+  request: KeyCodec,
+  response: MessageCodec,
   idempotency: "unknown",
   fingerprint: "d3dd2b9d365221b50359f9b4bd348098",
   schema: Topics$$schema,
