@@ -41,6 +41,16 @@ export { type GeneratedFunctions, generatedCodec } from "../codec/generated/gene
 export { setEntry, structFromJson, structToJson } from "../codec/generated/json-struct.js";
 export { mergeGroup, mergeMessage, newMessage, prototypeOf } from "../codec/generated/merge.js";
 export {
+  readDoubles,
+  readFloats,
+  readInt32s,
+  readUint32s,
+  writeDoubles,
+  writeFloats,
+  writeInt32s,
+  writeUint32s,
+} from "../codec/generated/packed.js";
+export {
   overrun,
   readBool,
   readDouble,

@@ -7,6 +7,7 @@ import {
   keyKind,
   LENGTH_DELIMITED,
   messageForm,
+  packedFunctions,
   type ValueKind,
   valueKind,
 } from "./scalars.js";
@@ -327,12 +328,25 @@ function readList(code: MessageCode, field: DescField & { fieldKind: "list" }, i
   }
   f.print(indent, `if ((tag & 7) === ${LENGTH_DELIMITED}) {`);
   f.print(indent, "  const stop = ", runtime(code, "readEnd"), "(bytes, pos, end);");
-  printAdvance(code, `${indent}  `);
-  f.print(indent, "  while (pos < stop) {");
-  f.print(indent, "    ", push);
-  printAdvance(code, `${indent}    `);
-  f.print(indent, "  }");
-  f.print(indent, "  if (pos > stop) throw ", runtime(code, "overrun"), "();");
+  if (kind.hasPacked) {
+    const cursor = runtime(code, "cursor");
+    f.print(
+      indent,
+      "  ",
+      runtime(code, packedFunctions(kind).read),
+      "(bytes, ",
+      cursor,
+      `.pos, stop, ${local});`,
+    );
+    f.print(indent, "  pos = stop;");
+  } else {
+    printAdvance(code, `${indent}  `);
+    f.print(indent, "  while (pos < stop) {");
+    f.print(indent, "    ", push);
+    printAdvance(code, `${indent}    `);
+    f.print(indent, "  }");
+    f.print(indent, "  if (pos > stop) throw ", runtime(code, "overrun"), "();");
+  }
   f.print(indent, "} else {");
   f.print(indent, "  ", push);
   printAdvance(code, `${indent}  `);

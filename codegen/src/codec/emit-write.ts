@@ -7,6 +7,7 @@ import {
   isLongString,
   keyKind,
   LENGTH_DELIMITED,
+  packedFunctions,
   START_GROUP,
   tagBytes,
   type ValueKind,
@@ -150,6 +151,11 @@ function writeList(code: MessageCode, field: DescField & { fieldKind: "list" }, 
     return;
   }
   printTag(code, "    ", field.number, LENGTH_DELIMITED);
+  if (kind.hasPacked) {
+    const write = runtime(code, packedFunctions(kind).write);
+    f.print("    pos = ", runtime(code, "seal"), "(bytes, pos, ", write, `(bytes, pos + 1, ${local}));`);
+    return;
+  }
   f.print("    const start = pos;");
   f.print("    pos += 1;");
   f.print(loop);

@@ -14,6 +14,8 @@ export interface ValueKind {
   /** Whether reading takes the end of the message: what has a length does. */
   readonly read: string;
   readonly hasLength: boolean;
+  /** Whether a packed list has functions of its own: those of a value with an `s`. Integers and floating point have. */
+  readonly hasPacked: boolean;
   /** The zero value, as code. */
   readonly zero: string;
 }
@@ -33,7 +35,8 @@ function number32(
   write: string,
   read: string,
 ): ValueKind {
-  return { wireType, maxBytes, check, checkList, write, read, hasLength: false, zero: "0" };
+  const hasPacked = /^read(Int32|Uint32|Double|Float)$/.test(read);
+  return { wireType, maxBytes, check, checkList, write, read, hasLength: false, hasPacked, zero: "0" };
 }
 
 function number64(wireType: number, sign: "Int" | "Uint", write: string, read: string): ValueKind {
@@ -45,6 +48,7 @@ function number64(wireType: number, sign: "Int" | "Uint", write: string, read: s
     write,
     read,
     hasLength: false,
+    hasPacked: false,
     zero: "0n",
   };
 }
@@ -76,6 +80,7 @@ const KINDS: Readonly<Record<ScalarType, ValueKind>> = {
     write: "writeString",
     read: "readString",
     hasLength: true,
+    hasPacked: false,
     zero: '""',
   },
   [ScalarType.BYTES]: {
@@ -86,6 +91,7 @@ const KINDS: Readonly<Record<ScalarType, ValueKind>> = {
     write: "writeBytes",
     read: "readBytes",
     hasLength: true,
+    hasPacked: false,
     zero: "new Uint8Array(0)",
   },
 };
@@ -112,6 +118,11 @@ function scalarKind(type: ScalarType, isStrict: boolean): ValueKind {
 /** Whether a field of 64 bits holds strings (`jstype = JS_STRING`). */
 export function isLongString(field: DescField): boolean {
   return "longAsString" in field && field.longAsString === true;
+}
+
+/** The functions that read and write a packed list of a kind that has them. */
+export function packedFunctions({ read }: ValueKind): { readonly read: string; readonly write: string } {
+  return { read: `${read}s`, write: `${read.replace("read", "write")}s` };
 }
 
 /** The bytes of a tag. */

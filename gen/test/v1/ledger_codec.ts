@@ -8,7 +8,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AccountKey, Balance, Entry, Entry_Line, EntryKey, Side } from "./ledger_pb.js";
 import { AccountKeySchema, BalanceSchema, Entry_LineSchema, EntryKeySchema, EntrySchema } from "./ledger_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfBytes, boundOfString, boundOfUint64s, boundOfUnknown, checkBool, checkInit, checkInt32, checkInt64, checkUint32, checkUint64, cursor, generatedCodec, given, mergeMessage, noBytes, overrun, readBool, readBytes, readEnd, readFixed64, readInt32, readInt64, readSint64, readString, readTag, readUint32, readUint64, seal, setEntry, sizeOfUint32s, skip, tooDeep, unfit, writeBool, writeBytes, writeFixed64, writeInt32, writeInt64, writeSint64, writeString, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
+import { addUnknown, boundOfBytes, boundOfString, boundOfUint64s, boundOfUnknown, checkBool, checkInit, checkInt32, checkInt64, checkUint32, checkUint64, cursor, generatedCodec, given, mergeMessage, noBytes, overrun, readBool, readBytes, readEnd, readFixed64, readInt32, readInt64, readSint64, readString, readTag, readUint32, readUint32s, readUint64, seal, setEntry, sizeOfUint32s, skip, tooDeep, unfit, writeBool, writeBytes, writeFixed64, writeInt32, writeInt64, writeSint64, writeString, writeUint32s, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
 import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 
@@ -322,12 +322,7 @@ export function Entry_Line$write(m: MessageInitShape<typeof Entry_LineSchema>, b
   const f3 = m.tags;
   if (f3 !== undefined && f3.length > 0) {
     bytes[pos++] = 26;
-    const start = pos;
-    pos += 1;
-    for (let i = 0; i < f3.length; i++) {
-      pos = writeVarint32(bytes, pos, f3[i]!);
-    }
-    pos = seal(bytes, start, pos);
+    pos = seal(bytes, pos, writeUint32s(bytes, pos + 1, f3));
   }
   const unknown = (m as Entry_Line).$unknown;
   if (unknown !== undefined && m.$typeName !== undefined) pos = writeUnknown(bytes, pos, unknown);
@@ -360,12 +355,8 @@ export function Entry_Line$read(bytes: Uint8Array, pos: number, end: number, dep
       case 3: {
         if ((tag & 7) === 2) {
           const stop = readEnd(bytes, pos, end);
-          pos = cursor.pos;
-          while (pos < stop) {
-            f3.push(readUint32(bytes, pos));
-            pos = cursor.pos;
-          }
-          if (pos > stop) throw overrun();
+          readUint32s(bytes, cursor.pos, stop, f3);
+          pos = stop;
         } else {
           f3.push(readUint32(bytes, pos));
           pos = cursor.pos;
