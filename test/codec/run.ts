@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { protoFiles, repository } from "../codegen/compile.js";
 import { tryPairs } from "./differential.js";
+import { googlePairs } from "./google-pairs.js";
 import { generatePairs } from "./pairs.js";
 
 const { values } = parseArgs({
@@ -20,6 +21,7 @@ const schemas = join(repository, "test/codec/schemas");
 const out = join(repository, ".cache/codec-differential");
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-const pairs = await generatePairs(schemas, protoFiles(schemas), out);
-console.log(`${pairs.length} types of messages, seed ${seed}`);
-console.log(tryPairs(pairs, amount));
+const broad = await generatePairs(schemas, protoFiles(schemas), out);
+const google = await googlePairs(join(out, "google"));
+console.log(`${broad.length} types of messages of our own, ${google.length} of Google's, seed ${seed}`);
+console.log(tryPairs([...broad, ...google], amount));

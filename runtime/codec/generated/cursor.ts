@@ -5,7 +5,7 @@
 export interface Cursor {
   /** The position after what was read last. */
   pos: number;
-  /** Whether nobody writes to the bytes while they are read. Else no native code may read them: it might read twice. */
+  /** Whether nobody writes to the bytes while they are read. Else every byte is read once, and no native code reads them. */
   isPrivate: boolean;
   /** Whether fields of bytes may be views of what is read. */
   mayAlias: boolean;

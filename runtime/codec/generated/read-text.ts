@@ -2,8 +2,8 @@ import { privateCopy } from "../private-copy.js";
 import { cursor } from "./cursor.js";
 import { readEnd } from "./read.js";
 
-// Memory that a peer may write to meanwhile is read by loops in JavaScript alone, which read every byte once. A native
-// decoder measures the text first, and reads it then.
+// Memory that a peer may write to meanwhile is copied first, each byte once. A decoder, a native one above all, looks at
+// what it reads more than once.
 
 /** Longer texts are decoded by native code; shorter ones are done before native code is reached. */
 const SHORT_TEXT = 24;
@@ -34,6 +34,14 @@ function read(bytes: Uint8Array, pos: number, end: number, isStrict: boolean): s
   const stop = readEnd(bytes, pos, end);
   const start = cursor.pos;
   cursor.pos = stop;
+  if (cursor.isPrivate) return decodeShort(bytes, start, stop, isStrict);
+  const length = stop - start;
+  if (length > copy.length) copy = new Uint8Array(2 * length);
+  for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!;
+  return decodeShort(copy, 0, length, isStrict);
+}
+
+function decodeShort(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
   if (stop - start > SHORT_TEXT) return decode(bytes, start, stop, isStrict);
   let text = "";
   let next = start;
@@ -67,14 +75,6 @@ function read(bytes: Uint8Array, pos: number, end: number, isStrict: boolean): s
 }
 
 function decode(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
-  if (cursor.isPrivate) return decodePrivate(bytes, start, stop, isStrict);
-  const length = stop - start;
-  if (length > copy.length) copy = new Uint8Array(2 * length);
-  for (let i = 0; i < length; i++) copy[i] = bytes[start + i]!;
-  return decodePrivate(copy, 0, length, isStrict);
-}
-
-function decodePrivate(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
   if (sliceDecoder !== undefined) {
     const text = sliceDecoder.call(bytes, start, stop);
     if (!isStrict || !text.includes("\ufffd")) return text;

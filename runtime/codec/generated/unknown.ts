@@ -20,8 +20,14 @@ export function addUnknown(
   tag: number,
   depth: number,
 ): UnknownField[] {
-  const stop = skip(bytes, pos, end, tag, depth);
-  const data = cursor.mayAlias ? bytes.subarray(pos, stop) : privateCopy(bytes, pos, stop);
+  if (cursor.isPrivate) {
+    const stop = skip(bytes, pos, end, tag, depth);
+    return push(fields, tag, cursor.mayAlias ? bytes.subarray(pos, stop) : privateCopy(bytes, pos, stop));
+  }
+  // Where the field ends is found out in the copy: what a peer writes meanwhile cannot tell us two different things.
+  const rest = privateCopy(bytes, pos, end);
+  const data = rest.subarray(0, skip(rest, 0, rest.length, tag, depth));
+  cursor.pos += pos;
   return push(fields, tag, data);
 }
 
