@@ -38,10 +38,7 @@ export async function loadLibrary(name: LibraryName, sample: SampleName): Promis
       const codec = (await imported("messages_codec.js"))[`${sample}Codec`] as Codec<unknown, unknown>;
       return {
         make: (properties) => create(schema, properties),
-        encode(message) {
-          const bytes = new Uint8Array(codec.maxSize(message));
-          return bytes.subarray(0, codec.encodeInto(message, bytes, 0));
-        },
+        encode: (message) => codec.encode!(message),
         encodeInto(message, bytes) {
           codec.maxSize(message);
           return codec.encodeInto(message, bytes, 0);

@@ -20,6 +20,7 @@ const AROUND = 5;
 export function checkEncoding({ desc, codec }: Pair, message: Message): Uint8Array {
   const expected = toBinary(desc, message);
   checkBytes(desc, encode(codec, message), expected, "message");
+  checkBytes(desc, codec.encode!(message), expected, "message in memory of its own");
   const init = initOf(message);
   const created = create(desc, init as Record<string, unknown>);
   checkBytes(desc, encode(codec, init), toBinary(desc, created), "init object");

@@ -11,6 +11,8 @@ const COPIED = 64;
 const SHARED_COPY = 8_192;
 
 const copy = new Uint8Array(SHARED_COPY);
+/** Where messages are written whose size is not known well enough to make memory for them. */
+const draft = new Uint8Array(8_192);
 
 /** What generated code does with messages of a type. */
 export interface GeneratedFunctions<Desc extends DescMessage> {
@@ -30,6 +32,7 @@ export function generatedCodec<Desc extends DescMessage>(
   let reflective: Codec<MessageInitShape<Desc>, MessageShape<Desc>> | undefined;
   // The message that was measured, which is checked with that, and its encoding where generated code did not take it.
   let measured: MessageInitShape<Desc> | undefined;
+  let measuredBound = 0;
   let unfit: Uint8Array | undefined;
 
   const byReflection = (): Codec<MessageInitShape<Desc>, MessageShape<Desc>> => {
@@ -41,8 +44,8 @@ export function generatedCodec<Desc extends DescMessage>(
     unfit = undefined;
     measured = message;
     try {
-      const bound = measure(message);
-      if (bound >= 0) return bound;
+      measuredBound = measure(message);
+      if (measuredBound >= 0) return measuredBound;
     } catch {
       // Said below.
     }
@@ -50,21 +53,32 @@ export function generatedCodec<Desc extends DescMessage>(
     const codec = byReflection();
     unfit = codec.encode!(message);
     measured = message;
-    return unfit.length;
+    measuredBound = unfit.length;
+    return measuredBound;
+  };
+
+  const encodeInto = (message: MessageInitShape<Desc>, bytes: Uint8Array, offset: number): number => {
+    if (message !== measured) maxSize(message);
+    measured = undefined;
+    if (unfit === undefined) return write(message, bytes, offset);
+    const encoded = unfit;
+    unfit = undefined;
+    bytes.set(encoded, offset);
+    return offset + encoded.length;
   };
 
   return {
     typeName: schema.typeName,
     maxSize,
-    encodeInto(message, bytes, offset) {
+    encode(message) {
       if (message !== measured) maxSize(message);
-      measured = undefined;
-      if (unfit === undefined) return write(message, bytes, offset);
-      const encoded = unfit;
-      unfit = undefined;
-      bytes.set(encoded, offset);
-      return offset + encoded.length;
+      const isShort = measuredBound <= draft.length;
+      const bytes = isShort ? draft : new Uint8Array(measuredBound);
+      const end = encodeInto(message, bytes, 0);
+      // What is kept should not keep much more than itself.
+      return isShort || end < bytes.length / 2 ? bytes.slice(0, end) : bytes.subarray(0, end);
     },
+    encodeInto,
     decode(bytes, start, end, mayAlias, maxNesting = DEFAULT_NESTING) {
       cursor.mayAlias = mayAlias;
       cursor.isPrivate = true;
