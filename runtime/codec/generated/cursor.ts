@@ -9,9 +9,24 @@ export interface Cursor {
   isPrivate: boolean;
   /** Whether fields of bytes may be views of what is read. */
   mayAlias: boolean;
+  /** Where the outermost message begins and ends, if its texts may be parts of one text. Else both are 0. */
+  start: number;
+  end: number;
+  /** All of the message as one text, a character for each byte, when that has been made. */
+  whole: string;
+  /** How many texts were long enough for native code. */
+  longTexts: number;
 }
 
-export const cursor: Cursor = { pos: 0, isPrivate: true, mayAlias: false };
+export const cursor: Cursor = {
+  pos: 0,
+  isPrivate: true,
+  mayAlias: false,
+  start: 0,
+  end: 0,
+  whole: "",
+  longTexts: 0,
+};
 
 /** Scratch memory through which numbers of 64 bits and floating point numbers become bytes and back. */
 const scratch = new ArrayBuffer(8);

@@ -10,6 +10,9 @@ const COPIED = 64;
 /** Messages of more bytes are copied to memory of their own, of which their fields of bytes are views. */
 const SHARED_COPY = 8_192;
 
+/** The texts of messages up to so many bytes may be parts of one text. */
+const IN_PARTS = 4_096;
+
 const copy = new Uint8Array(SHARED_COPY);
 /** Where messages are written whose size is not known well enough to make memory for them. */
 const draft = new Uint8Array(8_192);
@@ -98,6 +101,12 @@ export function generatedCodec<Desc extends DescMessage>(
           cursor.mayAlias = true;
         }
       }
+      // Whatever of a larger message is kept should not keep all of it.
+      const hasParts = cursor.isPrivate && end - start <= IN_PARTS;
+      cursor.start = hasParts ? start : 0;
+      cursor.end = hasParts ? end : 0;
+      cursor.whole = "";
+      cursor.longTexts = 0;
       try {
         return read(bytes, start, end, maxNesting);
       } catch (error) {

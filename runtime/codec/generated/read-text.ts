@@ -8,15 +8,17 @@ import { readEnd } from "./read.js";
 /** Longer texts are decoded by native code; shorter ones are done before native code is reached. */
 const SHORT_TEXT = 24;
 
+/** Shorter texts are made of their characters even where they could be parts. */
+const PART = 8;
+
 const { fromCharCode } = String;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** Node's decoder, which takes a range, so that no view has to be made. It puts U+FFFD for what is not UTF-8. */
+/** Node's decoders, which take a range, so that no view has to be made. They never fail. */
 type SliceDecoder = (this: Uint8Array, start: number, end: number) => string;
-const sliceDecoder: SliceDecoder | undefined = (
-  globalThis as { readonly Buffer?: { readonly prototype: { readonly utf8Slice?: SliceDecoder } } }
-).Buffer?.prototype.utf8Slice;
+const { utf8Slice, latin1Slice }: { readonly utf8Slice?: SliceDecoder; readonly latin1Slice?: SliceDecoder } =
+  (globalThis as { readonly Buffer?: { readonly prototype: object } }).Buffer?.prototype ?? {};
 
 let copy = new Uint8Array(1_024);
 
@@ -42,7 +44,8 @@ function read(bytes: Uint8Array, pos: number, end: number, isStrict: boolean): s
 }
 
 function decodeShort(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
-  if (stop - start > SHORT_TEXT) return decode(bytes, start, stop, isStrict);
+  if (cursor.whole !== "" && stop - start > PART) return decodePart(bytes, start, stop, isStrict);
+  if (stop - start > SHORT_TEXT) return decodeLong(bytes, start, stop, isStrict);
   let text = "";
   let next = start;
   for (; stop - next > 7; next += 8) {
@@ -74,9 +77,29 @@ function decodeShort(bytes: Uint8Array, start: number, stop: number, isStrict: b
   return text;
 }
 
+/**
+ * The second long text makes one text of all of the message, of which further ones are parts: a part costs a fraction of
+ * a call of native code. It keeps the whole alive; so only small messages do that.
+ */
+function decodeLong(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
+  if (cursor.end === 0 || latin1Slice === undefined || cursor.longTexts++ === 0) {
+    return decode(bytes, start, stop, isStrict);
+  }
+  cursor.whole = latin1Slice.call(bytes, cursor.start, cursor.end);
+  return decodePart(bytes, start, stop, isStrict);
+}
+
+function decodePart(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
+  let all = 0;
+  for (let i = start; i < stop; i++) all |= bytes[i]!;
+  if (all > 0x7f) return decode(bytes, start, stop, isStrict);
+  return cursor.whole.substring(start - cursor.start, stop - cursor.start);
+}
+
 function decode(bytes: Uint8Array, start: number, stop: number, isStrict: boolean): string {
-  if (sliceDecoder !== undefined) {
-    const text = sliceDecoder.call(bytes, start, stop);
+  if (utf8Slice !== undefined) {
+    // U+FFFD stands for what is not UTF-8.
+    const text = utf8Slice.call(bytes, start, stop);
     if (!isStrict || !text.includes("\ufffd")) return text;
   }
   return (isStrict ? strictDecoder : decoder).decode(bytes.subarray(start, stop));
