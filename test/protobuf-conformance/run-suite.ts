@@ -60,7 +60,11 @@ async function generate(): Promise<string> {
   const options = ["target=js", "import_extension=js"];
   const plugins = [
     { name: "es", program: join(binaries, "protoc-gen-es"), options },
-    { name: "protoipc", program: join(ROOT, "codegen/bin/protoc-gen-protoipc"), options },
+    {
+      name: "protoipc",
+      program: join(ROOT, "codegen/bin/protoc-gen-protoipc"),
+      options: [...options, "codec_messages=all"],
+    },
   ];
   const args = plugins.flatMap((plugin) => [
     `--plugin=protoc-gen-${plugin.name}=${plugin.program}`,

@@ -15,7 +15,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { answer, type Request, type Tally, type Testee } from "./answer.js";
-import { codecOf } from "./codec-of.js";
+import { loadCodecs } from "./codec-of.js";
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -75,6 +75,7 @@ const request = registry.getMessage("conformance.ConformanceRequest");
 const response = registry.getMessage("conformance.ConformanceResponse");
 if (request === undefined || response === undefined) throw new Error(`${folder} lacks conformance_pb.js`);
 const tally: Tally = { decoded: 0, encoded: 0, skipped: new Map() };
+const codecOf = await loadCodecs(folder);
 answerAll(request, response, { registry, codecOf, tally });
 // Two suites, each with a testee of its own: each adds a line.
 writeFileSync(tallyPath, `${JSON.stringify({ ...tally, skipped: [...tally.skipped] })}\n`, { flag: "a" });

@@ -2,10 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
 import type { Codec } from "../../runtime/codec/codec.js";
-import { codecOf } from "./codec-of.js";
+import { protobufEs } from "../../runtime/codec/protobuf-es.js";
 import { BrokenCodec, decodeThrough, encodeThrough } from "./through-codec.js";
 
-const codec = codecOf(BytesValueSchema);
+const codec = protobufEs(BytesValueSchema) as Codec<unknown, unknown>;
 const message = create(BytesValueSchema, { value: Uint8Array.of(1, 2, 3) });
 const bytes = Uint8Array.of(0x0a, 3, 1, 2, 3);
 
