@@ -1,12 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-/** The root of the repository, seen from dist/bench/codec. */
-export const repository: string = join(import.meta.dirname, "../../..");
+/** The root of the repository, which is further up where this file is compiled. */
+export const repository: string = findRepository(import.meta.dirname);
 const proto = join(repository, "bench/codec");
 /** Where the libraries' code for the messages is. */
 export const generated: string = join(repository, ".cache/bench-codec");
+
+function findRepository(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : findRepository(dirname(folder));
+}
 
 /** Generates the messages' code for every library, as JavaScript. */
 export function generate(): void {
