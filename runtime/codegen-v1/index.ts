@@ -39,7 +39,7 @@ export {
 export { type Cursor, cursor } from "../codec/generated/cursor.js";
 export { type GeneratedFunctions, generatedCodec } from "../codec/generated/generated.js";
 export { setEntry, structFromJson, structToJson } from "../codec/generated/json-struct.js";
-export { mergeGroup, mergeMessage, newMessage, prototypeOf } from "../codec/generated/merge.js";
+export { newMessage, prototypeOf } from "../codec/generated/prototype.js";
 export {
   readDoubles,
   readFloats,
@@ -69,6 +69,8 @@ export {
   readUint64,
   TooDeepError,
   tooDeep,
+  TwiceError,
+  twice,
 } from "../codec/generated/read.js";
 export { noBytes, readBytes, readLooseString, readString } from "../codec/generated/read-text.js";
 export { checkInit, unfit } from "../codec/generated/unfit.js";

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { create, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { beforeAll, describe, expect, test } from "vitest";
 import { emptyOutputFolder, protoFiles, repository, run } from "../codegen/compile.js";
@@ -258,4 +259,38 @@ console.log(refused, one.string, other.far, %HaveSameMap(one, other));
   const { stdout, stderr } = await run(process.execPath, [...flags, script]);
   expect(stderr).toBe("");
   expect(stdout).toBe("true text away true\n");
+});
+
+describe("a message that comes twice for one field", () => {
+  const LEFT = 0x12;
+  const CHILD = 0x1a;
+
+  /** A node whose left one comes twice, empty and not, and so on for so many levels, around so many empty children. */
+  function twiceOnEachLevel(levels: number, children: number): Uint8Array {
+    let bytes: Uint8Array = new Uint8Array(2 * children).map((_, i) => (i % 2 === 0 ? CHILD : 0));
+    for (let level = 0; level < levels; level++) {
+      const writer = new BinaryWriter();
+      writer.raw(Uint8Array.of(LEFT, 0)).raw(Uint8Array.of(LEFT)).bytes(bytes);
+      bytes = writer.finish();
+    }
+    return bytes;
+  }
+
+  test("is merged, on each level, as protobuf-es does it", () => {
+    const { codec, desc } = pair("test.codec.v3.Node");
+    const bytes = twiceOnEachLevel(5, 3);
+    for (const mayAlias of [false, true])
+      expect(codec.decode(bytes, 0, bytes.length, mayAlias)).toStrictEqual(fromBinary(desc, bytes));
+    const deep = twiceOnEachLevel(100, 1);
+    expect(() => codec.decode(deep, 0, deep.length, false)).toThrow("maxNesting");
+  });
+
+  // What a level costs must not be what all below it cost: a peer could keep the thread busy for minutes with one message.
+  test("is read no more often the deeper it is", () => {
+    const { codec } = pair("test.codec.v3.Node");
+    const bytes = twiceOnEachLevel(90, 200_000);
+    const startMs = performance.now();
+    codec.decode(bytes, 0, bytes.length, false);
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+  });
 });

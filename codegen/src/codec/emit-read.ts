@@ -228,7 +228,7 @@ function isValueOf({ values }: DescEnum): string {
     .join(" || ");
 }
 
-/** A message, merged with one that came before for the same field. */
+/** A message. One that comes twice for the same field is to be merged, which is left to protobuf-es. */
 function readMessageInto(
   code: MessageCode,
   field: DescField & { fieldKind: "message" },
@@ -236,44 +236,23 @@ function readMessageInto(
   assign: (value: Code) => Code,
 ): void {
   const { f } = code;
-  const local = field.oneof === undefined ? `f${field.number}` : oneofLocal(field.oneof);
-  const before = field.oneof === undefined ? local : `${local}.value`;
-  const isFirst: Code =
+  const isThere =
     field.oneof === undefined
-      ? `${local} === undefined`
-      : `${local} === undefined || ${local}.case !== ${JSON.stringify(field.localName)}`;
+      ? `f${field.number} !== undefined`
+      : `${oneofLocal(field.oneof)}?.case === ${JSON.stringify(field.localName)}`;
+  f.print(indent, `if (${isThere}) throw `, runtime(code, "twice"), "();");
   const read = messageFunction(code, field.message, "read");
-  const cursor = runtime(code, "cursor");
-  const schema = code.symbols.schema(field.message);
-  const old = messageOf(code, field, before);
   if (field.delimitedEncoding) {
-    const group: Code = [read, `(bytes, pos, end, depth - 1, ${field.number})`];
-    const outer = code.symbols.schema(code.message);
-    const merged: Code = [
-      runtime(code, "mergeGroup"),
-      "(",
-      outer,
-      `, ${field.number}, ${before}, `,
-      group,
-      ", bytes, pos, depth)",
-    ];
-    f.print(indent, assign(["(", isFirst, ") ? ", group, " : ", merged]));
+    f.print(
+      indent,
+      assign(fromMessage(code, field, [read, `(bytes, pos, end, depth - 1, ${field.number})`])),
+    );
     printAdvance(code, indent);
     return;
   }
   f.print(indent, "const stop = ", runtime(code, "readEnd"), "(bytes, pos, end);");
-  f.print(indent, "const start = ", cursor, ".pos;");
-  f.print(indent, "const message = ", read, "(bytes, start, stop, depth - 1);");
-  const merged: Code = [
-    runtime(code, "mergeMessage"),
-    "(",
-    schema,
-    ", ",
-    old,
-    ", message, bytes, start, stop, depth - 1)",
-  ];
-  const both = [fromMessage(code, field, "message"), fromMessage(code, field, merged)];
-  f.print(indent, assign(["(", isFirst, ") ? ", both[0]!, " : ", both[1]!]));
+  const message: Code = [read, "(bytes, ", runtime(code, "cursor"), ".pos, stop, depth - 1)"];
+  f.print(indent, assign(fromMessage(code, field, message)));
   f.print(indent, "pos = stop;");
 }
 
@@ -286,18 +265,6 @@ function fromMessage(code: MessageCode, field: DescField, message: Code): Code {
       return [message, ".value"];
     case "json":
       return [runtime(code, "structToJson"), "(", message, ")"];
-  }
-}
-
-/** The message that stands for what a field holds. */
-function messageOf(code: MessageCode, field: DescField, value: Code): Code {
-  switch (messageForm(field, field.message!)) {
-    case "message":
-      return value;
-    case "wrapper":
-      return ["{ $typeName: ", JSON.stringify(field.message!.typeName), ", value: ", value, " }"];
-    case "json":
-      return [runtime(code, "structFromJson"), "(", value, ")"];
   }
 }
 
@@ -378,20 +345,10 @@ function readMap(code: MessageCode, field: DescField & { fieldKind: "map" }, ind
   let absent: Code;
   if (field.mapKind === "message") {
     const read = messageFunction(code, field.message, "read");
-    const cursor = runtime(code, "cursor");
+    f.print(inner, "    if (value !== undefined) throw ", runtime(code, "twice"), "();");
     f.print(inner, "    const valueStop = ", runtime(code, "readEnd"), "(bytes, pos, stop);");
-    f.print(inner, "    const start = ", cursor, ".pos;");
-    f.print(inner, "    const message = ", read, "(bytes, start, valueStop, depth - 1);");
-    const merged: Code = [
-      runtime(code, "mergeMessage"),
-      "(",
-      code.symbols.schema(field.message),
-      ", ",
-      messageOf(code, field, "value"),
-      ", message, bytes, start, valueStop, depth - 1)",
-    ];
-    const both = [fromMessage(code, field, "message"), fromMessage(code, field, merged)];
-    f.print(inner, "    value = value === undefined ? ", both[0]!, " : ", both[1]!, ";");
+    const message: Code = [read, "(bytes, ", runtime(code, "cursor"), ".pos, valueStop, depth - 1)"];
+    f.print(inner, "    value = ", fromMessage(code, field, message), ";");
     f.print(inner, "    pos = valueStop;");
     absent = fromMessage(code, field, [read, "(bytes, stop, stop, 1)"]);
   } else {

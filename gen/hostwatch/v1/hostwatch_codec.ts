@@ -8,7 +8,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AnnotateReply, AnnotateRequest, CallCounts, CoreKey, CoreSample, DiskKey, DiskSample, EndTopicsReply, Family, InterfaceKey, InterfaceSample, LabelRequest, LabelSummary, ListReply, ListRequest, LoadSample, LogLine, MemorySample, Process, ProcessFilter, ProcessState, QueryReply, QueryRequest, Severity, SortBy, Top, UseAnnotatorReply, ViewerReport, WatchRequest } from "./hostwatch_pb.js";
 import { AnnotateReplySchema, AnnotateRequestSchema, CallCountsSchema, CoreKeySchema, CoreSampleSchema, DiskKeySchema, DiskSampleSchema, EndTopicsReplySchema, FamilySchema, InterfaceKeySchema, InterfaceSampleSchema, LabelRequestSchema, LabelSummarySchema, ListReplySchema, ListRequestSchema, LoadSampleSchema, LogLineSchema, MemorySampleSchema, ProcessFilterSchema, ProcessSchema, QueryReplySchema, QueryRequestSchema, TopSchema, UseAnnotatorReplySchema, ViewerReportSchema, WatchRequestSchema } from "./hostwatch_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfString, boundOfUnknown, checkDouble, checkInit, checkInt32, checkUint32, checkUint64, cursor, generatedCodec, given, mergeMessage, overrun, readDouble, readEnd, readInt32, readString, readTag, readUint32, readUint64, seal, tooDeep, unfit, writeDouble, writeInt32, writeInt64, writeString, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
+import { addUnknown, boundOfString, boundOfUnknown, checkDouble, checkInit, checkInt32, checkUint32, checkUint64, cursor, generatedCodec, given, overrun, readDouble, readEnd, readInt32, readString, readTag, readUint32, readUint64, seal, tooDeep, twice, unfit, writeDouble, writeInt32, writeInt64, writeString, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
 import type { Empty } from "@bufbuild/protobuf/wkt";
 import { EmptySchema } from "@bufbuild/protobuf/wkt";
 
@@ -1148,10 +1148,9 @@ export function ListRequest$read(bytes: Uint8Array, pos: number, end: number, de
     }
     switch (tag >>> 3) {
       case 1: {
+        if (f1 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = ProcessFilter$read(bytes, start, stop, depth - 1);
-        f1 = (f1 === undefined) ? message : mergeMessage(ProcessFilterSchema, f1, message, bytes, start, stop, depth - 1);
+        f1 = ProcessFilter$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }
@@ -1532,26 +1531,23 @@ export function QueryRequest$read(bytes: Uint8Array, pos: number, end: number, d
     }
     switch (tag >>> 3) {
       case 1: {
+        if (o1?.case === "top") throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Top$read(bytes, start, stop, depth - 1);
-        o1 = { case: "top", value: (o1 === undefined || o1.case !== "top") ? message : mergeMessage(TopSchema, o1.value, message, bytes, start, stop, depth - 1) };
+        o1 = { case: "top", value: Top$read(bytes, cursor.pos, stop, depth - 1) };
         pos = stop;
         break;
       }
       case 2: {
+        if (o1?.case === "filter") throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = ProcessFilter$read(bytes, start, stop, depth - 1);
-        o1 = { case: "filter", value: (o1 === undefined || o1.case !== "filter") ? message : mergeMessage(ProcessFilterSchema, o1.value, message, bytes, start, stop, depth - 1) };
+        o1 = { case: "filter", value: ProcessFilter$read(bytes, cursor.pos, stop, depth - 1) };
         pos = stop;
         break;
       }
       case 3: {
+        if (o1?.case === "family") throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Family$read(bytes, start, stop, depth - 1);
-        o1 = { case: "family", value: (o1 === undefined || o1.case !== "family") ? message : mergeMessage(FamilySchema, o1.value, message, bytes, start, stop, depth - 1) };
+        o1 = { case: "family", value: Family$read(bytes, cursor.pos, stop, depth - 1) };
         pos = stop;
         break;
       }
@@ -1992,10 +1988,9 @@ export function AnnotateRequest$read(bytes: Uint8Array, pos: number, end: number
     }
     switch (tag >>> 3) {
       case 1: {
+        if (f1 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Process$read(bytes, start, stop, depth - 1);
-        f1 = (f1 === undefined) ? message : mergeMessage(ProcessSchema, f1, message, bytes, start, stop, depth - 1);
+        f1 = Process$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }
@@ -2164,10 +2159,9 @@ export function ViewerReport$read(bytes: Uint8Array, pos: number, end: number, d
         break;
       }
       case 5: {
+        if (f5 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = CallCounts$read(bytes, start, stop, depth - 1);
-        f5 = (f5 === undefined) ? message : mergeMessage(CallCountsSchema, f5, message, bytes, start, stop, depth - 1);
+        f5 = CallCounts$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }

@@ -8,7 +8,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { AccountKey, Balance, Entry, Entry_Line, EntryKey, Side } from "./ledger_pb.js";
 import { AccountKeySchema, BalanceSchema, Entry_LineSchema, EntryKeySchema, EntrySchema } from "./ledger_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfBytes, boundOfString, boundOfUint64s, boundOfUnknown, checkBool, checkInit, checkInt32, checkInt64, checkUint32, checkUint64, cursor, generatedCodec, given, mergeMessage, noBytes, overrun, readBool, readBytes, readEnd, readFixed64, readInt32, readInt64, readSint64, readString, readTag, readUint32, readUint32s, readUint64, seal, setEntry, sizeOfUint32s, skip, tooDeep, unfit, writeBool, writeBytes, writeFixed64, writeInt32, writeInt64, writeSint64, writeString, writeUint32s, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
+import { addUnknown, boundOfBytes, boundOfString, boundOfUint64s, boundOfUnknown, checkBool, checkInit, checkInt32, checkInt64, checkUint32, checkUint64, cursor, generatedCodec, given, noBytes, overrun, readBool, readBytes, readEnd, readFixed64, readInt32, readInt64, readSint64, readString, readTag, readUint32, readUint32s, readUint64, seal, setEntry, sizeOfUint32s, skip, tooDeep, twice, unfit, writeBool, writeBytes, writeFixed64, writeInt32, writeInt64, writeSint64, writeString, writeUint32s, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
 import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 
@@ -225,18 +225,16 @@ export function Entry$read(bytes: Uint8Array, pos: number, end: number, depth: n
         break;
       }
       case 9: {
+        if (f9 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Timestamp$read(bytes, start, stop, depth - 1);
-        f9 = (f9 === undefined) ? message : mergeMessage(TimestampSchema, f9, message, bytes, start, stop, depth - 1);
+        f9 = Timestamp$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }
       case 10: {
+        if (f10 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = StringValue$read(bytes, start, stop, depth - 1);
-        f10 = (f10 === undefined) ? message.value : mergeMessage(StringValueSchema, { $typeName: "google.protobuf.StringValue", value: f10 }, message, bytes, start, stop, depth - 1).value;
+        f10 = StringValue$read(bytes, cursor.pos, stop, depth - 1).value;
         pos = stop;
         break;
       }
@@ -261,10 +259,9 @@ export function Entry$read(bytes: Uint8Array, pos: number, end: number, depth: n
         break;
       }
       case 13: {
+        if (f13 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Entry$read(bytes, start, stop, depth - 1);
-        f13 = (f13 === undefined) ? message : mergeMessage(EntrySchema, f13, message, bytes, start, stop, depth - 1);
+        f13 = Entry$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }

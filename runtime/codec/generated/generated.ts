@@ -1,9 +1,10 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { BytesField, Codec } from "../codec.js";
 import { DEFAULT_NESTING, isStackOverflow, nestedBeyondStack, nestedTooDeep } from "../nesting.js";
+import { privateCopy } from "../private-copy.js";
 import { protobufEs } from "../protobuf-es.js";
 import { cursor } from "./cursor.js";
-import { TooDeepError } from "./read.js";
+import { TooDeepError, TwiceError } from "./read.js";
 
 /** Messages of more bytes are copied before they are decoded, if they are not private: then native code may read them. */
 const COPIED = 64;
@@ -110,6 +111,11 @@ export function generatedCodec<Desc extends DescMessage>(
       try {
         return read(bytes, start, end, maxNesting);
       } catch (error) {
+        if (error instanceof TwiceError) {
+          // Merging is as rare as it is intricate, and done level by level it would read what is nested once for each.
+          const own = cursor.isPrivate ? bytes.subarray(start, end) : privateCopy(bytes, start, end);
+          return byReflection().decode(own, 0, own.length, cursor.mayAlias || !cursor.isPrivate, maxNesting);
+        }
         throw decodeError(error, schema.typeName, maxNesting);
       }
     },
@@ -121,8 +127,5 @@ export function generatedCodec<Desc extends DescMessage>(
 
 function decodeError(error: unknown, typeName: string, maxNesting: number): unknown {
   if (error instanceof TooDeepError) return nestedTooDeep(typeName, maxNesting);
-  if (isStackOverflow(error)) return nestedBeyondStack(typeName, maxNesting, error);
-  // A message that comes twice is read by protobuf-es, which has no code for it.
-  const isTooDeep = error instanceof Error && error.message.includes("maximum recursion depth");
-  return isTooDeep ? nestedTooDeep(typeName, maxNesting, error) : error;
+  return isStackOverflow(error) ? nestedBeyondStack(typeName, maxNesting, error) : error;
 }

@@ -1,5 +1,5 @@
 import { cursor } from "./cursor.js";
-import { overrun, readDouble, readFloat, readInt32, readUint32 } from "./read.js";
+import { overrun, readDouble, readFloat, readLong32 } from "./read.js";
 import { writeDouble, writeFloat, writeInt32, writeVarint32 } from "./write.js";
 
 // Lists of the numbers that come in thousands. What is read or written in one loop needs no call for each value.
@@ -42,7 +42,7 @@ export function readInt32s(bytes: Uint8Array, pos: number, stop: number, list: n
       list[next++] = byte;
       pos++;
     } else {
-      list[next++] = readInt32(bytes, pos);
+      list[next++] = readLong32(bytes, pos + 1, byte);
       pos = cursor.pos;
     }
   }
@@ -58,7 +58,7 @@ export function readUint32s(bytes: Uint8Array, pos: number, stop: number, list: 
       list[next++] = byte;
       pos++;
     } else {
-      list[next++] = readUint32(bytes, pos);
+      list[next++] = readLong32(bytes, pos + 1, byte) >>> 0;
       pos = cursor.pos;
     }
   }

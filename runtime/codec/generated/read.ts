@@ -11,6 +11,14 @@ export function tooDeep(): TooDeepError {
   return new TooDeepError("nested too deep");
 }
 
+/** Thrown where a message comes twice for one field, so that the two are to be merged. */
+export class TwiceError extends Error {}
+
+/** The error for a message that comes twice for one field. */
+export function twice(): TwiceError {
+  return new TwiceError("a message comes twice for one field");
+}
+
 /** The error for a field that does not end within its message. */
 export function overrun(): RangeError {
   return new RangeError("a field ends behind the end of its message");
@@ -60,7 +68,7 @@ export function readSint32(bytes: Uint8Array, pos: number): number {
 }
 
 /** The lower 32 bits of a varint of two bytes or more, of which the first is read. */
-function readLong32(bytes: Uint8Array, pos: number, first: number): number {
+export function readLong32(bytes: Uint8Array, pos: number, first: number): number {
   let byte = bytes[pos++]!;
   let result = (first & 0x7f) | ((byte & 0x7f) << 7);
   if (byte > 0x7f) {
@@ -118,12 +126,16 @@ function readLow(bytes: Uint8Array, pos: number): number {
 }
 
 export function readBool(bytes: Uint8Array, pos: number): boolean {
-  const byte = bytes[pos]!;
-  if (byte < 0x80) {
-    cursor.pos = pos + 1;
-    return byte !== 0;
+  let byte = bytes[pos++]!;
+  let any = byte & 0x7f;
+  for (let size = 1; byte > 0x7f; size++) {
+    if (size === 10) throw tooLong();
+    byte = bytes[pos++]!;
+    // Of the tenth byte only one bit is within 64.
+    any |= byte & (size === 9 ? 1 : 0x7f);
   }
-  return readLow(bytes, pos) !== 0 || high !== 0;
+  cursor.pos = pos;
+  return any !== 0;
 }
 
 export function readInt64(bytes: Uint8Array, pos: number): bigint {

@@ -10,7 +10,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Reply, Request, Tree } from "./kinds_pb.js";
 import { ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfString, boundOfUnknown, checkInit, checkInt32, checkInt64, checkUint32, cursor, generatedCodec, given, mergeMessage, overrun, readEnd, readInt32, readInt64, readString, readTag, readUint32, seal, setEntry, skip, tooDeep, writeInt32, writeInt64, writeString, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
+import { addUnknown, boundOfString, boundOfUnknown, checkInit, checkInt32, checkInt64, checkUint32, cursor, generatedCodec, given, overrun, readEnd, readInt32, readInt64, readString, readTag, readUint32, seal, setEntry, skip, tooDeep, twice, writeInt32, writeInt64, writeString, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
 import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import type { Shared_Inner, Shared_Inner_Deepest } from "@example/other/other/v1/shared_pb.js";
@@ -197,10 +197,9 @@ export function Tree$read(bytes: Uint8Array, pos: number, end: number, depth: nu
               pos = cursor.pos;
               break;
             case 2: {
+              if (value !== undefined) throw twice();
               const valueStop = readEnd(bytes, pos, stop);
-              const start = cursor.pos;
-              const message = Tree$read(bytes, start, valueStop, depth - 1);
-              value = value === undefined ? message : mergeMessage(TreeSchema, value, message, bytes, start, valueStop, depth - 1);
+              value = Tree$read(bytes, cursor.pos, valueStop, depth - 1);
               pos = valueStop;
               break;
             }
@@ -475,10 +474,9 @@ function Shared_Inner$read(bytes: Uint8Array, pos: number, end: number, depth: n
     }
     switch (tag >>> 3) {
       case 1: {
+        if (f1 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Shared_Inner$read(bytes, start, stop, depth - 1);
-        f1 = (f1 === undefined) ? message : mergeMessage(Shared_InnerSchema, f1, message, bytes, start, stop, depth - 1);
+        f1 = Shared_Inner$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }

@@ -6,7 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Colour, Key, Request, Request_Part } from "./edition2023_pb.js";
 import { KeySchema, Request_PartSchema, RequestSchema } from "./edition2023_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, addUnknownEnum, boundOfString, boundOfUnknown, checkGroupEnd, checkInit, checkInt32, cursor, generatedCodec, isOwn, mergeGroup, newMessage, overrun, prototypeOf, readInt32, readString, readTag, tooDeep, writeInt32, writeString, writeUnknown } from "protoipc/codegen-v1";
+import { addUnknown, addUnknownEnum, boundOfString, boundOfUnknown, checkGroupEnd, checkInit, checkInt32, cursor, generatedCodec, isOwn, newMessage, overrun, prototypeOf, readInt32, readString, readTag, tooDeep, twice, writeInt32, writeString, writeUnknown } from "protoipc/codegen-v1";
 
 export function Request$measure(m: MessageInitShape<typeof RequestSchema>): number {
   if (m.$typeName !== "golden.edition2023.v1.Request") checkInit(m);
@@ -54,7 +54,8 @@ export function Request$read(bytes: Uint8Array, pos: number, end: number, depth:
         break;
       }
       case 2: {
-        f2 = (f2 === undefined) ? Request_Part$read(bytes, pos, end, depth - 1, 2) : mergeGroup(RequestSchema, 2, f2, Request_Part$read(bytes, pos, end, depth - 1, 2), bytes, pos, depth);
+        if (f2 !== undefined) throw twice();
+        f2 = Request_Part$read(bytes, pos, end, depth - 1, 2);
         pos = cursor.pos;
         break;
       }

@@ -10,7 +10,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Reply, Request, Tree } from "./kinds_pb.js";
 import { ReplySchema, RequestSchema, TreeSchema } from "./kinds_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfString, boundOfUnknown, checkInit, checkInt32, checkInt64, cursor, generatedCodec, given, mergeMessage, overrun, readEnd, readInt32, readInt64, readString, readTag, seal, setEntry, skip, tooDeep, writeInt32, writeInt64, writeString, writeUnknown } from "protoipc/codegen-v1";
+import { addUnknown, boundOfString, boundOfUnknown, checkInit, checkInt32, checkInt64, cursor, generatedCodec, given, overrun, readEnd, readInt32, readInt64, readString, readTag, seal, setEntry, skip, tooDeep, twice, writeInt32, writeInt64, writeString, writeUnknown } from "protoipc/codegen-v1";
 import type { Empty, StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { EmptySchema, StringValueSchema, TimestampSchema } from "@bufbuild/protobuf/wkt";
 
@@ -195,10 +195,9 @@ export function Tree$read(bytes: Uint8Array, pos: number, end: number, depth: nu
               pos = cursor.pos;
               break;
             case 2: {
+              if (value !== undefined) throw twice();
               const valueStop = readEnd(bytes, pos, stop);
-              const start = cursor.pos;
-              const message = Tree$read(bytes, start, valueStop, depth - 1);
-              value = value === undefined ? message : mergeMessage(TreeSchema, value, message, bytes, start, valueStop, depth - 1);
+              value = Tree$read(bytes, cursor.pos, valueStop, depth - 1);
               pos = valueStop;
               break;
             }

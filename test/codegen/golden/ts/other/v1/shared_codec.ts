@@ -8,7 +8,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Shared_Inner, Shared_Inner_Deepest } from "./shared_pb.js";
 import { Shared_Inner_DeepestSchema, Shared_InnerSchema } from "./shared_pb.js";
 import type { Codec } from "protoipc/codegen-v1";
-import { addUnknown, boundOfUnknown, checkInit, checkUint32, cursor, generatedCodec, mergeMessage, overrun, readEnd, readTag, readUint32, seal, tooDeep, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
+import { addUnknown, boundOfUnknown, checkInit, checkUint32, cursor, generatedCodec, overrun, readEnd, readTag, readUint32, seal, tooDeep, twice, writeUnknown, writeVarint32 } from "protoipc/codegen-v1";
 
 export function Shared_Inner$measure(m: MessageInitShape<typeof Shared_InnerSchema>): number {
   if (m.$typeName !== "other.v1.Shared.Inner") checkInit(m);
@@ -43,10 +43,9 @@ export function Shared_Inner$read(bytes: Uint8Array, pos: number, end: number, d
     }
     switch (tag >>> 3) {
       case 1: {
+        if (f1 !== undefined) throw twice();
         const stop = readEnd(bytes, pos, end);
-        const start = cursor.pos;
-        const message = Shared_Inner$read(bytes, start, stop, depth - 1);
-        f1 = (f1 === undefined) ? message : mergeMessage(Shared_InnerSchema, f1, message, bytes, start, stop, depth - 1);
+        f1 = Shared_Inner$read(bytes, cursor.pos, stop, depth - 1);
         pos = stop;
         break;
       }
