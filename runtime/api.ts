@@ -358,7 +358,8 @@ export interface Endpoint extends AsyncDisposable {
    * Starts a program that is connected to this endpoint from its first moment, in any language: a plugin, a helper. A script
    * that ends in .js, .mjs or .cjs is run by this Node. Resolves when it has introduced itself. Rejects with `IpcError`:
    * NOT_FOUND or PERMISSION_DENIED where the program cannot be started, UNAVAILABLE, with its exit code and last words, where
-   * it ends before that, DEADLINE_EXCEEDED after `connectTimeoutMs`, CANCELLED when `signal` aborts; a `TypeError` for an option that cannot be. It ends with this endpoint.
+   * it ends before that, DEADLINE_EXCEEDED after `connectTimeoutMs`, CANCELLED when `signal` aborts; a `TypeError` for an
+   * option that cannot be. It ends with this endpoint.
    */
   spawn(command: string, options?: SpawnOptions): Promise<Child>;
 

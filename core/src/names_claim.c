@@ -14,6 +14,7 @@ struct protoipc_claim {
   const volatile uint32_t *guard;
   int name_fd; /* the abstract socket */
   int file_fd; /* the secret, locked */
+  int elsewhere; /* the pid of an owner that only lives in another network namespace; 0: there was none */
   char name[names_most_bytes + 1];
   protoipc_found self; /* what the entry says */
 };
@@ -100,6 +101,28 @@ static int names_ensure(protoipc_names *names, const char *path) {
   return result == 0 || result == PROTOIPC_ENOTFOUND ? result : names_fail(names, result, path, why);
 }
 
+/*
+ * The pid of an owner that gives a sign of life though its lock is free here: an abstract socket is seen in its own
+ * network namespace alone, and an owner without native code has not locked the secret. 0: there is none.
+ */
+static int names_elsewhere(protoipc_names *names, const protoipc_claim *claim) {
+  protoipc_found found;
+  char path[names_file_room], start_time[sizeof found.start_time];
+  memset(&found, 0, sizeof found);
+  /* What is no entry is looked at by who takes the name. */
+  if (names_read_entry(names, claim->self.directory, claim->name, &found) != 0) return 0;
+  const int is_there = found.start_time[0] != 0 && platform_process_start(found.pid, start_time, sizeof start_time) == 0;
+  if (is_there && strcmp(start_time, found.start_time) == 0 && platform_is_in_other_network(found.pid)) return found.pid;
+  for (uint32_t i = 0; i < found.transport_count; i++) {
+    const char *transport = found.transports[i];
+    /* Its writer's word: only a file of this directory is looked at. */
+    if (transport[strspn(transport, "abcdefghijklmnopqrstuvwxyz")] != 0) continue;
+    names_file(claim->self.directory, transport, path);
+    if (platform_knock(path)) return found.pid;
+  }
+  return 0;
+}
+
 static int names_attempt(protoipc_names *names, protoipc_claim *claim) {
   char path[names_file_room];
   int result = names_ensure(names, names->root);
@@ -107,6 +130,11 @@ static int names_attempt(protoipc_names *names, protoipc_claim *claim) {
   if (result == 0) result = names_ensure(names, claim->self.directory);
   if (result == 0) result = names_lock(names, claim);
   if (result != 0) return result;
+  claim->elsewhere = names_elsewhere(names, claim);
+  if (claim->elsewhere != 0) {
+    names_unlock(claim);
+    return PROTOIPC_EINUSE;
+  }
   names_file(claim->self.directory, "entry", path);
   /* An owner before has left a file, if anything; what is none was put there by somebody else, and stays. */
   const char *why = NULL;
@@ -154,6 +182,8 @@ static int names_claim_until(protoipc_names *names, protoipc_claim *claim, uint6
       continue;
     }
     char owner[64] = "a process that does not say its pid";
+    if (claim->elsewhere != 0)
+      (void)snprintf(owner, sizeof owner, "process %d of another namespace", claim->elsewhere);
     if (result > 0) (void)snprintf(owner, sizeof owner, "process %d", result);
     (void)snprintf(names->reason, sizeof names->reason,
                    "the endpoint name %s in domain %s is taken by %s; its directory is %s", claim->name,

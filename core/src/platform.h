@@ -42,6 +42,8 @@ void platform_pause(void);
 
 int platform_listen(const char *path, int *fd);
 int platform_connect(const char *path, int *fd);
+/* 1: somebody listens on the socket, or reads the FIFO, that is at the path. 0: nobody, or there is neither. Never waits. */
+int platform_knock(const char *path);
 /* PROTOIPC_EAGAIN: nobody waits; PROTOIPC_EDESCRIPTORS. */
 int platform_accept(int listener, int *fd);
 int platform_socket_peer(int fd, protoipc_peer *out);
@@ -114,6 +116,8 @@ void platform_let_file(int fd);
 int32_t platform_own_pid(void);
 /* When the process was started, in the kernel's count; "" where that is not told. PROTOIPC_ENOTFOUND: there is none. */
 int platform_process_start(int32_t pid, char *out, size_t room);
+/* 1: the process is in another network namespace. 0 where that cannot be seen. */
+int platform_is_in_other_network(int32_t pid);
 void platform_sleep(uint64_t ns);
 
 #endif

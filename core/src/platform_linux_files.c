@@ -276,6 +276,14 @@ int platform_process_start(int32_t pid, char *out, size_t room) {
   return 0;
 }
 
+int platform_is_in_other_network(int32_t pid) {
+  struct stat own, theirs;
+  char path[40];
+  (void)snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+  if (stat("/proc/self/ns/net", &own) != 0 || stat(path, &theirs) != 0) return 0;
+  return own.st_ino != theirs.st_ino || own.st_dev != theirs.st_dev;
+}
+
 void platform_sleep(uint64_t ns) {
   const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
   (void)nanosleep(&pause, NULL);

@@ -5,10 +5,12 @@
 #endif
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -94,6 +96,27 @@ int platform_connect(const char *path, int *out) {
   }
   *out = fd;
   return 0;
+}
+
+int platform_knock(const char *path) {
+  struct sockaddr_un address;
+  struct stat found;
+  socklen_t bytes = 0;
+  if (lstat(path, &found) != 0) return 0;
+  if (S_ISFIFO(found.st_mode)) {
+    /* Without a reader: ENXIO. */
+    const int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno != ENXIO && errno != ENOENT;
+    close(fd);
+    return 1;
+  }
+  if (!S_ISSOCK(found.st_mode) || platform_address(path, &address, &bytes) != 0) return 0;
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return 1;
+  /* Anything but these two, such as another type of socket or a full backlog, comes from one that somebody holds. */
+  const int is_free = connect(fd, (struct sockaddr *)&address, bytes) != 0 && (errno == ECONNREFUSED || errno == ENOENT);
+  close(fd);
+  return !is_free;
 }
 
 int platform_accept(int listener, int *out) {

@@ -62,6 +62,11 @@ int platform_connect(const char *path, int *fd) {
   return PROTOIPC_ENOTSUP;
 }
 
+int platform_knock(const char *path) {
+  (void)path;
+  return 0;
+}
+
 int platform_accept(int listener, int *fd) {
   (void)listener, (void)fd;
   return PROTOIPC_ENOTSUP;
@@ -196,6 +201,11 @@ int32_t platform_own_pid(void) { return 0; }
 int platform_process_start(int32_t pid, char *out, size_t room) {
   (void)pid, (void)out, (void)room;
   return PROTOIPC_ENOTSUP;
+}
+
+int platform_is_in_other_network(int32_t pid) {
+  (void)pid;
+  return 0;
 }
 
 void platform_sleep(uint64_t ns) { (void)ns; }

@@ -343,6 +343,41 @@ static void refuses_what_is_not_safe_and_leaves_it(void) {
   remove_root();
 }
 
+/* As one in another network namespace that has not locked the secret: nothing but its listeners tells of it. */
+static void takes_no_name_of_an_owner_that_is_only_heard(void) {
+  protoipc_names *names = open_names();
+  protoipc_claim *claim = NULL;
+  char path[128];
+  snprintf(path, sizeof path, "%s/d/market", root);
+  CHECK_EQUAL(protoipc_names_claim(names, "market", "00ff", second, &claim), 0);
+  protoipc_claim_close(claim);
+  CHECK_EQUAL(mkdir(path, 0700), 0);
+  write_file(in_market("secret"), "0123456789abcdef0123456789abcdef");
+  const char *entry = "{\"name\":\"market\",\"pid\":4194305,\"startTime\":\"5\",\"incarnation\":\"00\",\"protocol\":1,"
+                      "\"transports\":[\"../market/unix\",\"unix\",\"pipe\"],\"services\":[],\"topics\":[]}";
+  write_file(in_market("entry"), entry);
+
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", in_market("unix"));
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  CHECK_EQUAL(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+  CHECK_EQUAL(listen(listener, 1), 0);
+  CHECK_EQUAL(protoipc_names_claim(names, "market", NULL, 50000000, &claim), PROTOIPC_EINUSE);
+  CHECK_TEXT(protoipc_names_reason(names), "taken by process 4194305 of another namespace");
+  close(listener);
+
+  CHECK_EQUAL(mkfifo(in_market("pipe"), 0600), 0);
+  const int reader = open(in_market("pipe"), O_RDONLY | O_NONBLOCK);
+  CHECK_EQUAL(protoipc_names_claim(names, "market", NULL, 50000000, &claim), PROTOIPC_EINUSE);
+  close(reader);
+
+  /* Nobody listens any more: what stands there was left. */
+  CHECK_EQUAL(protoipc_names_claim(names, "market", NULL, second, &claim), 0);
+  protoipc_claim_close(claim);
+  protoipc_names_close(names);
+  remove_root();
+}
+
 static void chooses_the_root_by_the_environment(void) {
   protoipc_names *names = NULL;
   CHECK_EQUAL(protoipc_names_open("relative", NULL, &names), PROTOIPC_EINVAL);
@@ -360,4 +395,5 @@ static void chooses_the_root_by_the_environment(void) {
 
 TEST_MAIN(TEST(hashes_as_the_standard_says), TEST(reads_entries_strictly), TEST(is_claimed_found_and_given_back),
           TEST(has_one_owner_however_many_want_it), TEST(is_free_when_its_owner_is_killed),
-          TEST(refuses_what_is_not_safe_and_leaves_it), TEST(chooses_the_root_by_the_environment))
+          TEST(refuses_what_is_not_safe_and_leaves_it), TEST(takes_no_name_of_an_owner_that_is_only_heard),
+          TEST(chooses_the_root_by_the_environment))

@@ -72,8 +72,8 @@ export interface ChildEvents {
    */
   exit: (end: ProcessEnd & { readonly pid: number; readonly restartInMs: number | undefined }) => void;
   /**
-   * A line of its standard error, unless that is inherited, without its end ("\n" or "\r\n"). A line of more than 8,192 bytes comes in pieces of at
-   * most so many, each of which but the last ends with " […]".
+   * A line of its standard error, unless that is inherited, without its end ("\n" or "\r\n"). A line of more than 8,192
+   * bytes comes in pieces of at most so many, each of which but the last ends with " […]".
    */
   stderr: (line: string) => void;
   /**

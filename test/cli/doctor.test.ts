@@ -159,7 +159,9 @@ describe.skipIf(why !== "")(`nobody in another network namespace${why}`, () => {
           // Looks for publishers, and is told of none.
           await run(["sub", "Hostwatch/Cores"], { within: briefly, env });
           const taken = await runProgram([...briefly, process.execPath, program, "bare"], { env });
-          expect(taken.error).toContain("the endpoint name bare in domain default is taken by");
+          expect(taken.error).toContain(
+            `the endpoint name bare in domain default is taken by process ${NO_PID} of another namespace`,
+          );
           expect(await readdir(join(directory, "default", "bare"))).toEqual(before);
           expect(await readdir(join(directory, "default", "hostwatch"))).toContain("entry");
           expect((await run(["ping", "bare"])).code).toBe(0);

@@ -65,7 +65,11 @@ export async function claimName(options: ClaimOptions): Promise<Claim> {
     const pid = await livingOwner(directory, name);
     if (pid !== undefined)
       throw inUse(options, directory, `process ${pid}${pid === process.pid ? " (this one)" : ""}`);
-    if (performance.now() > giveUpAt) throw inUse(options, directory, "a process that does not say its pid");
+    if (performance.now() > giveUpAt) {
+      const elsewhere = await ownerElsewhere(directory);
+      if (elsewhere === undefined) throw inUse(options, directory, "a process that does not say its pid");
+      throw inUse(options, directory, `process ${elsewhere} of another namespace`);
+    }
     await sleep(PAUSE_MS * (0.5 + Math.random()));
   }
 }
@@ -83,22 +87,29 @@ async function tryToLock(options: ClaimOptions, directory: string): Promise<Unlo
   }
   const secret = await agreeOnSecret(directory);
   const unlock = secret && (await lockDirectory(directory, name, secret, fileLock));
-  if (unlock === undefined || !(await isTakenElsewhere(directory))) return unlock;
+  if (unlock === undefined) return undefined;
+  try {
+    if ((await ownerElsewhere(directory)) === undefined) return unlock;
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
   await unlock();
   return undefined;
 }
 
-/** Whether the name has an owner whose lock is not seen from this network namespace. */
-async function isTakenElsewhere(directory: string): Promise<boolean> {
+/** The pid of an owner of the name whose lock is not seen from this network namespace. */
+async function ownerElsewhere(directory: string): Promise<number | undefined> {
+  if (process.platform !== "linux") return undefined;
   let entry: Entry | undefined;
   try {
     entry = await readEntry(directory);
   } catch (error) {
     // No entry at all. What it is instead is looked at by who takes the name.
-    if (error instanceof TransportError && error.kind === "denied") return false;
+    if (error instanceof TransportError && error.kind === "denied") return undefined;
     throw error;
   }
-  return entry !== undefined && livesElsewhere(directory, entry, undefined);
+  return entry !== undefined && (await livesElsewhere(directory, entry, undefined)) ? entry.pid : undefined;
 }
 
 async function take(options: ClaimOptions, directory: string, unlock: Unlock): Promise<Claim> {

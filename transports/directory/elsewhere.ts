@@ -18,15 +18,17 @@ export async function livesElsewhere(
 ): Promise<boolean> {
   if (process.platform !== "linux") return false;
   return (
-    isInOtherNamespace(entry.pid, await isRunning(entry)) ||
+    (await isInOtherNamespace(entry)) ||
     (fileLock !== undefined && isLocked(secretPath(directory), fileLock)) ||
     (await isAnswering(directory, entry))
   );
 }
 
-function isInOtherNamespace(pid: number, isThere: boolean): boolean {
-  const [own, theirs] = [networkOf("self"), networkOf(String(pid))];
-  return isThere && own !== undefined && theirs !== undefined && own !== theirs;
+/** Without its start time an entry may name a process that came after the owner, and a namespace says nothing then. */
+async function isInOtherNamespace(entry: Entry): Promise<boolean> {
+  if (entry.startTime === "" || !(await isRunning(entry))) return false;
+  const [own, theirs] = [networkOf("self"), networkOf(String(entry.pid))];
+  return own !== undefined && theirs !== undefined && own !== theirs;
 }
 
 function networkOf(pid: string): number | undefined {
