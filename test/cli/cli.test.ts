@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { nearest } from "../../cli/nearest.js";
 import { Simple } from "../../gen/protoipc/v1/simple_protoipc.js";
 import { open } from "../../index.js";
+import { hasProgram } from "../harness/programs.js";
 import { endStage, hostwatch, json, run, shell, startStage } from "./stage.js";
 
 beforeAll(startStage);
@@ -27,7 +28,7 @@ describe("protoipc ls and describe", () => {
     expect((await run(["ls", "--domain", "other"])).out).toContain("nobody is there: domain other");
   });
 
-  it("show it in colours at a terminal", async () => {
+  it.skipIf(!hasProgram("script"))("show it in colours at a terminal", async () => {
     const { out } = await shell("bash", 'NO_COLOR= script -qec "protoipc ls" /dev/null');
     expect(out).toContain("\u001b[32malive\u001b[39m");
   });

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { open } from "../../index.js";
+import { hasProgram } from "../harness/programs.js";
 import { directory, endStage, run, shell, startStage } from "./stage.js";
 
 beforeAll(startStage);
@@ -86,7 +86,7 @@ describe("the script", () => {
     expect(await inBash("ping", "nothing-like-it")).toEqual([]);
   });
 
-  it.skipIf(isMissing("zsh"))("for zsh completes", async () => {
+  it.skipIf(!hasProgram("zsh"))("for zsh completes", async () => {
     const script = [
       "compdef() { :; }",
       'eval "$(protoipc completion zsh)"',
@@ -102,7 +102,7 @@ describe("the script", () => {
     ]);
   });
 
-  it.skipIf(isMissing("fish"))("for fish completes", async () => {
+  it.skipIf(!hasProgram("fish"))("for fish completes", async () => {
     const script = [
       "protoipc completion fish | source",
       "complete -C 'protoipc sub hostwatch.v1.Hostwatch/M'",
@@ -122,12 +122,3 @@ describe("the script", () => {
     expect((await run(["completion", "tcsh"])).code).toBe(2);
   });
 });
-
-function isMissing(program: string): boolean {
-  try {
-    execFileSync(program, ["--version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    return true;
-  }
-}

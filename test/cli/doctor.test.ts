@@ -46,7 +46,7 @@ beforeAll(startStage);
 afterAll(endStage);
 
 describe("protoipc doctor", () => {
-  it("find what is wrong, say what to do, and remove what is dead", async () => {
+  it("finds what is wrong, says what to do, and removes what is dead", async () => {
     const { ok, findings } = await json<Findings>(["doctor"]);
     expect(ok).toBe(true);
     expect(findings.filter(({ check }) => check === "self test").length).toBeGreaterThan(1);
@@ -58,8 +58,11 @@ describe("protoipc doctor", () => {
     const { out } = await run(["doctor"]);
     expect(out).toContain(`endpoint killed: left by process ${killed.pid}, which is dead`);
     expect(out).toContain("endpoint open: the directory");
-    expect((await run(["doctor", "--fix"])).out).toContain("which is dead; removed");
-    expect(await readdir(join(directory, "default"))).not.toContain("killed");
+    // Nothing proves it without the native part.
+    if (shmBinding() !== undefined) {
+      expect((await run(["doctor", "--fix"])).out).toContain("which is dead; removed");
+      expect(await readdir(join(directory, "default"))).not.toContain("killed");
+    }
     await rm(join(directory, "default", "open"), { recursive: true });
 
     const file = join(directory, "no-directory");
@@ -98,6 +101,7 @@ describe("protoipc doctor", () => {
       /endpoint unproven: left by process \d+, which is dead; not removed\n.*npx protoipc build/,
     );
     expect(await readdir(join(directory, "default"))).toContain("unproven");
+    if (shmBinding() === undefined) return;
     expect((await run(["doctor", "--fix"])).out).toMatch(/unproven: .*; removed/);
   });
 });

@@ -4,6 +4,7 @@ import { writeSync } from "node:fs";
 import { openDoor, ringFor } from "../../transports/pipe/fifo-door.js";
 import { makeRequest } from "../../transports/pipe/fifo-request.js";
 import { pipeTransport } from "../../transports/pipe/index.js";
+import { makeFifosByDefault } from "../../transports/pipe/make-fifos.js";
 import { makeFifos } from "../harness/make-fifos.js";
 
 const [path = "", step = ""] = process.argv.slice(2);
@@ -12,7 +13,7 @@ const die = (): never => {
   process.kill(process.pid, "SIGKILL");
   throw new Error("a killed process goes on");
 };
-const make = makeFifos ?? (() => Promise.reject(new Error("there is no addon")));
+const make = makeFifos ?? makeFifosByDefault;
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 switch (step) {
