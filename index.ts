@@ -79,8 +79,8 @@ function surroundings({ domain, waiting }: OpenOptions): Surroundings {
 export type {
   BlockingCall,
   BlockingCallOptions,
-  BlockingCalls,
   BorrowedPublication,
+  BorrowingCall,
   BytesFieldOf,
   ClientOptions,
   Counters,
@@ -99,6 +99,7 @@ export type {
   Loan,
   Publication,
   PublisherOf,
+  UnaryCalls,
   PublishOptions,
   PublishResult,
   ReadyOptions,

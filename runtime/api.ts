@@ -29,6 +29,13 @@ export type Target = string | Peer;
 export interface ServeOptions {
   /** Around every handler of this service, the first one outermost, inside those of the endpoint. */
   readonly interceptors?: readonly Interceptor[] | undefined;
+  /**
+   * Leaves the large `bytes` fields of single requests, from 65,536 bytes on, in the caller's memory until the handler has
+   * answered: over shared memory they are not copied. Then they are empty, as they are when the link ends before. They are
+   * read-only (writing to one ends the process), and the caller can change them at any time. False unless said, and without
+   * effect on methods with many requests.
+   */
+  readonly borrow?: boolean | undefined;
 }
 
 /** What holds for every call of a client. */
@@ -62,13 +69,30 @@ export interface BlockingCall<Request, Reply> {
   sync(request: Request, options?: BlockingCallOptions): Reply;
 }
 
-/** The unary methods of a client, blocking the thread: `client.price.sync(request)`. */
-export type BlockingCalls<Client> = {
+/** A unary method of a client, whose reply is read where the peer wrote it. */
+export interface BorrowingCall<Request, Reply> {
+  /**
+   * The same call, with a reply whose large `bytes` fields, from 65,536 bytes on, are the peer's memory: over shared memory
+   * they are not copied. `use` is called once with the reply, and the fields may be read until it returns or, where it
+   * returns a promise, until that settles; then they are empty, as they are when the link ends before. They are read-only
+   * (writing to one ends the process), and the peer can change them at any time. Resolves with what `use` returns, and rejects
+   * with what it throws or what the call would reject with. Where the transport lends no memory, and where the client has
+   * interceptors, the fields are copies.
+   */
+  borrow<Result>(
+    request: Request,
+    use: (reply: Reply) => Result,
+    options?: CallOptions,
+  ): Promise<Awaited<Result>>;
+}
+
+/** What the unary methods of a client can do besides: `client.price.sync(request)`, `client.frame.borrow(request, read)`. */
+export type UnaryCalls<Client> = {
   readonly [Name in keyof Client as IsUnary<Client[Name]> extends true ? Name : never]: Client[Name] extends (
     request: infer Request,
     options?: CallOptions,
   ) => Promise<infer Reply>
-    ? BlockingCall<Request, Reply>
+    ? BlockingCall<Request, Reply> & BorrowingCall<Request, Reply>
     : never;
 };
 
@@ -313,14 +337,15 @@ export interface Endpoint extends AsyncDisposable {
   /**
    * A client of a service at `target`, or at whoever in the domain serves it: then one that is linked already is taken, else
    * the one that has been there for the longest time. Dials on the first call, and again after the link was lost; a client
-   * of a peer uses its link and no other. Unary methods can block the thread, too: `client.price.sync(request)`. Throws `IpcError`
+   * of a peer uses its link and no other. Unary methods can also block the thread (`client.price.sync(request)`) and read their reply without
+   * copying it (`client.frame.borrow(request, read)`). Throws `IpcError`
    * INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a peer that is none of this endpoint's.
    */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     target?: Target | undefined,
     options?: ClientOptions,
-  ): Client & BlockingCalls<Client>;
+  ): Client & UnaryCalls<Client>;
 
   /**
    * Publishes a topic from this endpoint. One publisher per topic and endpoint: rejects with `IpcError` ALREADY_EXISTS

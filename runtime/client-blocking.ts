@@ -1,5 +1,5 @@
 import type { BlockingCallOptions } from "./api.js";
-import { type CallBounds, ClientCall } from "./client-call.js";
+import { type CallBounds, ClientCall, notOneResponse } from "./client-call.js";
 import type { Connection } from "./connection.js";
 import type { AnyMethod } from "./definition.js";
 import { IpcError } from "./error.js";
@@ -36,8 +36,7 @@ export function callBlocking(
   if (stream !== undefined) blockUntilEnded(session, stream);
   if (error !== undefined) throw error;
   if (count === 1) return response;
-  const text = `${method.fullName} ended well with ${count} responses instead of one`;
-  throw new IpcError("INTERNAL", text, { maybeExecuted: true });
+  throw notOneResponse(method, count);
 }
 
 /**

@@ -1,3 +1,5 @@
+import type { Lent, ReceivedBlock } from "../transports/transport.js";
+import { borrowForCall } from "./borrowed-message.js";
 import type { CallOptions } from "./call-options.js";
 import type { Connection } from "./connection.js";
 import type { AnyMethod } from "./definition.js";
@@ -64,6 +66,8 @@ export function boundsReached({ deadlineMs, signals }: CallBounds, host: Host): 
 export interface CallSink {
   /** One response, of so many bytes. */
   onResponse(response: unknown, bytes: number): void;
+  /** One response with fields that are the peer's memory, to be ended by the sink. Without it there are none. */
+  onBorrowed?(response: unknown, lent: Lent | undefined): void;
   /** Called once, last. */
   onDone(error: IpcError | undefined): void;
 }
@@ -79,12 +83,15 @@ export class ClientCall implements StreamReceiver {
   #isDone = false;
   #onAbort: (() => void) | undefined;
   #onSendable: (() => void) | undefined;
+  /** There where large fields are borrowed. */
+  readonly onBlock: StreamReceiver["onBlock"];
 
   constructor(method: AnyMethod, options: CallOptions | undefined, bounds: CallBounds, sink: CallSink) {
     this.#method = method;
     this.#options = options;
     this.#bounds = bounds;
     this.#sink = sink;
+    this.onBlock = sink.onBorrowed === undefined ? undefined : (block) => this.#onBlock(block);
   }
 
   /** Opens the call with its only request. `undefined` where it is over already. */
@@ -140,11 +147,27 @@ export class ClientCall implements StreamReceiver {
     try {
       response = this.#method.response.decode(bytes, start, end, mayAlias, this.#maxNesting);
     } catch (cause) {
-      const error = undecodable("the response", this.#method.response.typeName, "INTERNAL", cause);
-      this.cancel(withMaybeExecuted(error, true));
+      this.#refuse(cause);
       return;
     }
     this.#sink.onResponse(response, end - start);
+  }
+
+  #onBlock(block: ReceivedBlock): void {
+    if (this.#isDone) return;
+    const { session } = this.#stream!;
+    try {
+      const { message, lent } = borrowForCall(session, this.#method.response, block, this.#maxNesting);
+      this.#sink.onBorrowed!(message, lent);
+    } catch (cause) {
+      this.#refuse(cause);
+    }
+  }
+
+  /** The response cannot be decoded. */
+  #refuse(cause: unknown): void {
+    const error = undecodable("the response", this.#method.response.typeName, "INTERNAL", cause);
+    this.cancel(withMaybeExecuted(error, true));
   }
 
   onEnd(error: IpcError | undefined, trailer: readonly WireMetadata[]): void {
@@ -275,14 +298,17 @@ export function singleResponse(
         onDone(error) {
           if (error !== undefined) reject(error);
           else if (count === 1) resolve(response);
-          else {
-            const text = `${method.fullName} ended well with ${count} responses instead of one`;
-            reject(new IpcError("INTERNAL", text, { maybeExecuted: true }));
-          }
+          else reject(notOneResponse(method, count));
         },
       }),
     );
   });
+}
+
+/** What a method with one response ends with where there are none or several. */
+export function notOneResponse(method: AnyMethod, count: number): IpcError {
+  const text = `${method.fullName} ended well with ${count} responses instead of one`;
+  return new IpcError("INTERNAL", text, { maybeExecuted: true });
 }
 
 /** The iterable of a method with many responses. The call begins at once; `break` cancels it. */

@@ -1,6 +1,7 @@
 import type { BlockingCallOptions, ClientOptions } from "./api.js";
 import { type BackOffRules, backOffRules } from "./back-off.js";
 import type { CallOptions } from "./call-options.js";
+import { borrowedResponse, type Use } from "./client-borrowing.js";
 import { callBlocking } from "./client-blocking.js";
 import {
   abortError,
@@ -36,6 +37,7 @@ export interface Channel {
   isOver(): boolean;
 }
 
+type BorrowingMethod = (request: unknown, use: Use, options?: CallOptions) => Promise<unknown>;
 type BlockingMethod = (request: unknown, options?: BlockingCallOptions) => unknown;
 
 /** Makes the client object of a service: one function per method. */
@@ -53,13 +55,18 @@ export function makeClient(
   };
   for (const method of checkDefinition(service).$methods) {
     if (isTopic(method)) continue;
-    const once = plainMethod(method, channel, options.timeoutMs);
-    const plain = rules === undefined ? once : repeating(method, once, repeat(rules));
+    const repeated = (once: Method): Method =>
+      rules === undefined ? once : repeating(method, once, repeat(rules));
+    const plain = repeated(plainMethod(method, channel, options.timeoutMs));
     const all = [...interceptors, ...(options.interceptors ?? [])];
     const called = all.length === 0 ? plain : interceptedMethod(method, plain, all, options.timeoutMs);
     if (method.kind === "unary") {
       const sync = blockingMethod(method, channel, all, options.timeoutMs);
-      Object.defineProperty(called, "sync", { value: sync });
+      const borrow =
+        all.length === 0
+          ? borrowingMethod(method, channel, options.timeoutMs, repeated)
+          : copyingMethod(called);
+      Object.defineProperties(called, { sync: { value: sync }, borrow: { value: borrow } });
     }
     methods[method.localName] = called;
   }
@@ -72,16 +79,49 @@ function plainMethod(method: AnyMethod, channel: Channel, timeoutMs: number | un
     return (request, options) =>
       sendOneWay(method, channel, request, options, boundsOf(options, timeoutMs, host));
   }
-  const many = hasManyRequests(method);
   const respond = hasManyResponses(method) ? manyResponses : singleResponse;
   return (request, options) => {
     const bounds = boundsOf(options, timeoutMs, host);
-    return respond(method, options, bounds, (call) => {
-      const connection = channel.current();
-      if (connection === undefined) void startLater(channel, call, bounds, many, request);
-      else begin(connection, call, many, request);
-    });
+    return respond(method, options, bounds, (call) => startOn(channel, method, call, bounds, request));
   };
+}
+
+/** The same method, for one who reads its response where the peer wrote it. */
+function borrowingMethod(
+  method: AnyMethod,
+  channel: Channel,
+  timeoutMs: number | undefined,
+  repeated: (once: Method) => Method,
+): BorrowingMethod {
+  return async (request, use, options) => {
+    const call = repeated((message, attempt) => {
+      const bounds = boundsOf(attempt, timeoutMs, channel.host);
+      return borrowedResponse(method, attempt, bounds, use, (started) =>
+        startOn(channel, method, started, bounds, message),
+      );
+    });
+    // What the user throws is no outcome of the call: it is not repeated for it.
+    const used = (await call(request, options)) as () => unknown;
+    return used();
+  };
+}
+
+/** As `borrowingMethod`, where the response is seen by others first: it is private. */
+function copyingMethod(called: Method): BorrowingMethod {
+  return async (request, use, options) => use(await called(request, options));
+}
+
+function startOn(
+  channel: Channel,
+  method: AnyMethod,
+  call: ClientCall,
+  bounds: CallBounds,
+  request: unknown,
+): void {
+  const many = hasManyRequests(method);
+  const connection = channel.current();
+  if (connection === undefined) void startLater(channel, call, bounds, many, request);
+  else begin(connection, call, many, request);
 }
 
 /** The same method, blocking the thread. */

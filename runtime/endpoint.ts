@@ -1,7 +1,7 @@
 import type { Link, LinkLimits, Transport } from "../transports/transport.js";
 import { parseAddress } from "./address.js";
 import type {
-  BlockingCalls,
+  UnaryCalls,
   ClientOptions,
   Counters,
   Endpoint,
@@ -224,24 +224,22 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     options: ServeOptions = {},
   ): void {
     this.#checkOpen();
-    this.#services.addService(service, handlers, [
-      ...this.#serverInterceptors,
-      ...(options.interceptors ?? []),
-    ]);
+    const interceptors = [...this.#serverInterceptors, ...(options.interceptors ?? [])];
+    this.#services.addService(service, handlers, interceptors, options.borrow);
   }
 
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     target?: Target,
     options: ClientOptions = {},
-  ): Client & BlockingCalls<Client> {
+  ): Client & UnaryCalls<Client> {
     const channel =
       target === undefined ? this.#serviceChannel(checkDefinition(service).$typeName) : this.#channel(target);
     if (typeof target === "object" && backOffRules(options.reconnect) !== undefined) {
       throw new TypeError("a client of a peer cannot reconnect: it uses the peer's link and no other");
     }
     const client = makeClient(service, channel, options, this.#clientInterceptors);
-    return client as Client & BlockingCalls<Client>;
+    return client as Client & UnaryCalls<Client>;
   }
 
   // The overloads of `Endpoint.publisher` tell the two kinds apart; what is made is the same.

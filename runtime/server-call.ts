@@ -1,3 +1,5 @@
+import type { Lent, ReceivedBlock } from "../transports/transport.js";
+import { borrowForCall } from "./borrowed-message.js";
 import type { CallContext } from "./call-context.js";
 import type { Codec } from "./codec/codec.js";
 import type { Connection } from "./connection.js";
@@ -7,6 +9,7 @@ import { MessageQueue } from "./message-queue.js";
 import { Metadata } from "./metadata.js";
 import { fromWire, toWire } from "./metadata-wire.js";
 import type { Peer } from "./peer.js";
+import type { Payload } from "./session/payload.js";
 import { NO_METADATA, type Stream } from "./session/stream.js";
 import type { StreamReceiver } from "./session/stream-receiver.js";
 import { undecodable } from "./undecodable.js";
@@ -45,6 +48,10 @@ export class ServerCall implements StreamReceiver, CallContext {
   #requests: MessageQueue<unknown> | undefined;
   #onSendable: (() => void) | undefined;
   #responses: Iterator<unknown> | AsyncIterator<unknown> | undefined;
+  /** The caller's memory that fields of the request are, until the call is finished. */
+  #lent: Lent | undefined;
+  /** There where large fields are borrowed. */
+  readonly onBlock: StreamReceiver["onBlock"];
 
   constructor(
     connection: Connection,
@@ -53,6 +60,7 @@ export class ServerCall implements StreamReceiver, CallContext {
     handler: AnyHandler,
     metadata: readonly WireMetadata[],
     observer: CallObserver,
+    borrows: boolean,
   ) {
     this.#connection = connection;
     this.#stream = stream;
@@ -69,6 +77,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       });
       connection.handlers.start(() => this.#start(this.#requests));
     }
+    this.onBlock = borrows && this.#requests === undefined ? (block) => this.#onBlock(block) : undefined;
   }
 
   get signal(): AbortSignal {
@@ -120,7 +129,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       const { maxNesting } = this.#connection.owner.limits;
       request = this.method.request.decode(bytes, start, end, mayAlias, maxNesting);
     } catch (cause) {
-      this.#refuse(undecodable("the request", this.method.request.typeName, "INVALID_ARGUMENT", cause));
+      this.#refuseRequest(cause);
       return;
     }
     if (this.#requests !== undefined) {
@@ -128,7 +137,26 @@ export class ServerCall implements StreamReceiver, CallContext {
       const isOpening = this.#stream.openBytes > 0 && !this.#hasRequest;
       this.#hasRequest = true;
       this.#requests.push(request, isOpening ? COUNTED_ON_LINK : end - start);
-    } else if (this.#isStarted) {
+    } else {
+      this.#onOnlyRequest(request);
+    }
+  }
+
+  #onBlock(block: ReceivedBlock): void {
+    try {
+      const { maxNesting } = this.#connection.owner.limits;
+      const { session } = this.#stream;
+      const { message, lent } = borrowForCall(session, this.method.request, block, maxNesting);
+      if (this.#isStarted) lent?.end();
+      else this.#lent = lent;
+      this.#onOnlyRequest(message);
+    } catch (cause) {
+      this.#refuseRequest(cause);
+    }
+  }
+
+  #onOnlyRequest(request: unknown): void {
+    if (this.#isStarted) {
       this.#refuse(
         new IpcError("INVALID_ARGUMENT", `${this.method.fullName} takes one request, a second one came`),
       );
@@ -147,8 +175,7 @@ export class ServerCall implements StreamReceiver, CallContext {
 
   onCancel(reason: IpcError): void {
     this.#cancel(reason);
-    if (!this.#isStarted && this.#requests === undefined)
-      this.#stream.finish(reason, undefined, NO_METADATA, false);
+    if (!this.#isStarted && this.#requests === undefined) this.#finish(reason, undefined, NO_METADATA, false);
   }
 
   onSendable(): void {
@@ -162,12 +189,29 @@ export class ServerCall implements StreamReceiver, CallContext {
   onLost(): void {}
   onEnd(): void {}
 
+  /** The request cannot be decoded. */
+  #refuseRequest(cause: unknown): void {
+    this.#refuse(undecodable("the request", this.method.request.typeName, "INVALID_ARGUMENT", cause));
+  }
+
+  /** As `finish` of the stream. What was borrowed is given back. */
+  #finish(
+    error: IpcError | undefined,
+    response: Payload | undefined,
+    trailer: readonly WireMetadata[],
+    wasStarted: boolean,
+  ): void {
+    this.#stream.finish(error, response, trailer, wasStarted);
+    this.#lent?.end();
+    this.#lent = undefined;
+  }
+
   /** The request is wrong: the handler, if it runs, is told to stop, and the caller learns why. */
   #refuse(error: IpcError): void {
     if (this.#stream.isOneWay) this.#observer.onFailed(error, this, false);
     this.#cancel(error);
     if (!this.#isStarted || this.#stream.isOneWay)
-      this.#stream.finish(error, undefined, NO_METADATA, this.#isStarted);
+      this.#finish(error, undefined, NO_METADATA, this.#isStarted);
   }
 
   #cancel(reason: IpcError): void {
@@ -183,7 +227,7 @@ export class ServerCall implements StreamReceiver, CallContext {
   #start(request: unknown): void {
     this.#isStarted = true;
     if (this.#cancelled !== undefined) {
-      this.#stream.finish(this.#cancelled, undefined, NO_METADATA, false);
+      this.#finish(this.#cancelled, undefined, NO_METADATA, false);
       return;
     }
     this.#observer.onStarted();
@@ -208,7 +252,7 @@ export class ServerCall implements StreamReceiver, CallContext {
   #respond(response: unknown): void {
     const stream = this.#stream;
     if (this.#cancelled !== undefined || stream.isOneWay) {
-      stream.finish(this.#cancelled, undefined, NO_METADATA, true);
+      this.#finish(this.#cancelled, undefined, NO_METADATA, true);
       return;
     }
     try {
@@ -217,7 +261,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       const trailer = this.#trailer === undefined ? NO_METADATA : this.#wireTrailer();
       const payload = session.isOpen ? session.message.set(this.method.response, response) : undefined;
       if (payload !== undefined) this.#connection.handlers.answered(payload.maxBytes);
-      stream.finish(undefined, payload, trailer, true);
+      this.#finish(undefined, payload, trailer, true);
     } catch (error) {
       this.#fail(isIpcError(error) ? error : this.#unencodable(error));
     }
@@ -239,7 +283,7 @@ export class ServerCall implements StreamReceiver, CallContext {
       if (this.#cancelled !== undefined) await stopIteration(responses);
       else if (this.#header !== undefined) this.sendHeader();
       const trailer = this.#trailer === undefined ? NO_METADATA : this.#wireTrailer();
-      this.#stream.finish(this.#cancelled, undefined, trailer, true);
+      this.#finish(this.#cancelled, undefined, trailer, true);
     } catch (error) {
       if (this.#responses !== undefined) void stopIteration(this.#responses);
       this.#fail(error);
@@ -274,10 +318,10 @@ export class ServerCall implements StreamReceiver, CallContext {
       if (this.#header !== undefined) this.sendHeader();
       const trailer = this.#trailer ?? error.metadata;
       const { peer } = this.#stream.session;
-      this.#stream.finish(this.#cancelled ?? error, undefined, toWire(trailer, peer?.limits), true);
+      this.#finish(this.#cancelled ?? error, undefined, toWire(trailer, peer?.limits), true);
     } catch {
       // Metadata beyond the peer's limit is given up: that the call failed matters more.
-      this.#stream.finish(this.#cancelled ?? error, undefined, NO_METADATA, true);
+      this.#finish(this.#cancelled ?? error, undefined, NO_METADATA, true);
     }
   }
 

@@ -73,7 +73,7 @@ export class Services {
   /** Adds a service that comes with the endpoint. */
   addBuiltIn(service: ServiceDefinition<unknown, unknown>, handlers: object): void {
     this.#builtIn.add(service.$typeName);
-    this.#add(service, handlers, []);
+    this.#add(service, handlers, [], false);
   }
 
   /** Adds the handlers of a service. Throws `IpcError` ALREADY_EXISTS, or a `TypeError` for what is no handler. */
@@ -81,8 +81,9 @@ export class Services {
     service: ServiceDefinition<unknown, unknown>,
     handlers: object,
     interceptors: readonly Interceptor[],
+    borrows = false,
   ): void {
-    this.#add(service, handlers, interceptors);
+    this.#add(service, handlers, interceptors, borrows);
     this.#onChange();
   }
 
@@ -90,6 +91,7 @@ export class Services {
     service: ServiceDefinition<unknown, unknown>,
     handlers: object,
     interceptors: readonly Interceptor[],
+    borrows: boolean,
   ): void {
     const { $typeName, $methods } = checkDefinition(service);
     if (typeof handlers !== "object" || handlers === null) {
@@ -119,7 +121,7 @@ export class Services {
       added.set(method.fullName, {
         mayBeOneWay: !hasManyRequests(method) && !hasManyResponses(method),
         accept: (connection, stream, metadata, observer) =>
-          new ServerCall(connection, stream, method, wrapped, metadata, observer),
+          new ServerCall(connection, stream, method, wrapped, metadata, observer, borrows),
       });
     }
     for (const [name, value] of Object.entries(handlers)) {

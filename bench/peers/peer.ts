@@ -17,6 +17,8 @@ export interface ClientSetting extends Setting {
 export interface UnaryClient {
   /** Sends the message and resolves with what the server sent back. */
   echo(message: Payload): Promise<Payload>;
+  /** The same, where what comes back may be read, and only before `read` returns. Taken where it is there. */
+  echoInPlace?(message: Payload, read: (reply: Payload) => void): Promise<void>;
   /** Whether `echo` may be called only after the one before has resolved. */
   readonly oneAtATime?: boolean;
 }

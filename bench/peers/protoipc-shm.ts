@@ -7,6 +7,6 @@ import { blockingRecordSides } from "./transport-records.js";
 export const peer: Peer = {
   name: "protoipc-shm",
   packages: ["protoipc", "@bufbuild/protobuf"],
-  ...protoipcSides("shm:bench"),
+  ...protoipcSides("shm:bench", true),
   record: blockingRecordSides(() => shmTransport()),
 };

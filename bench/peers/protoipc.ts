@@ -13,13 +13,14 @@ import {
   open,
   type Subscription,
   type UnkeyedPublisher,
+  type UnaryCalls,
   type UnkeyedTopic,
 } from "protoipc";
 import { Bench, type BenchClient } from "../../gen/bench/v1/bench_protoipc.js";
 import { checkPayload, makePayload } from "../payload.js";
 import { makeRaw } from "../raw.js";
 import { Counter } from "./counter.js";
-import type { Peer, PublishSides, Victim } from "./peer.js";
+import type { Peer, PublishSides, UnaryClient, Victim } from "./peer.js";
 
 /** Publications are made ready in runs of so many before the publisher waits for the last of them. */
 const WINDOW = 64;
@@ -48,20 +49,27 @@ const RAW_FEED: UnkeyedTopic<unknown, Empty, Uint8Array, Uint8Array> = {
   rules: Bench.feed.rules,
 };
 
-/** The sides of endpoints that meet at an address such as "unix:bench". */
+/** Smaller fields are copied, whatever is asked for. */
+const FEWEST_BORROWED_BYTES = 65_536;
+
+/** The sides of endpoints that meet at an address such as "unix:bench". `borrow`: calls read what is large in place. */
 export function protoipcSides(
   address: string,
+  borrow = false,
 ): Required<Pick<Peer, "unary" | "stream" | "oneWay" | "publish" | "publishCpu" | "publishRaw" | "death">> {
-  const dial = async (): Promise<BenchClient> => (await open()).client(Bench, address);
+  const dial = async (): Promise<BenchClient & UnaryCalls<BenchClient>> =>
+    (await open()).client(Bench, address);
   return {
     unary: {
       async serve() {
         const endpoint = await open({ name: address });
-        endpoint.serve(Bench, { echo: (request) => request });
+        endpoint.serve(Bench, { echo: (request) => request }, { borrow });
       },
-      async connect() {
+      async connect({ scenario }) {
         const client = await dial();
-        return { echo: (message) => client.echo(message) };
+        const echo: UnaryClient = { echo: (message) => client.echo(message) };
+        if (!borrow || scenario.sizeBytes < FEWEST_BORROWED_BYTES) return echo;
+        return { ...echo, echoInPlace: (message, read) => client.echo.borrow(message, read) };
       },
     },
 

@@ -2,7 +2,7 @@ import { expectTypeOf, test } from "vitest";
 import type { SayReply, SayRequest, TopicMessage } from "../../gen/test/v1/echo_pb.js";
 import { Echo, type EchoClient } from "../../gen/test/v1/echo_protoipc.js";
 import type {
-  BlockingCalls,
+  UnaryCalls,
   BorrowedPublication,
   BytesFieldOf,
   Endpoint,
@@ -19,7 +19,15 @@ function useClient(endpoint: Endpoint): void {
   expectTypeOf(client).toExtend<EchoClient>();
   expectTypeOf(client.say.sync({ text: "x" }, { timeoutMs: 1 })).toEqualTypeOf<SayReply>();
   expectTypeOf(client.say({ text: "x" })).toEqualTypeOf<Promise<SayReply>>();
-  expectTypeOf<keyof BlockingCalls<EchoClient>>().toEqualTypeOf<"say">();
+  expectTypeOf<keyof UnaryCalls<EchoClient>>().toEqualTypeOf<"say">();
+  const length = client.say.borrow({ text: "x" }, ({ body }) => body.length, { timeoutMs: 1 });
+  expectTypeOf(length).toEqualTypeOf<Promise<number>>();
+  const later = client.say.borrow({ text: "x" }, async (reply) => reply.text);
+  expectTypeOf(later).toEqualTypeOf<Promise<string>>();
+  // @ts-expect-error: there is nothing to read a reply
+  void client.say.borrow({ text: "x" });
+  // @ts-expect-error: many responses
+  void client.count.borrow({}, () => undefined);
   // @ts-expect-error: a message of another type
   client.say.sync({ words: "x" });
   // @ts-expect-error: a call that blocks cannot be cancelled

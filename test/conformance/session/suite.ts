@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { makeWorld, type TransportName } from "../../harness/world.js";
 import { blockingTests } from "./blocking.js";
 import { borrowTests } from "./borrowing.js";
+import { borrowedCallTests } from "./borrowing-calls.js";
 import { callTests } from "./calls.js";
 import { cancellationTests } from "./cancellation.js";
 import { deadlineTests } from "./deadlines.js";
@@ -36,6 +37,7 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     largeTests(world);
     loanTests(world);
     borrowTests(world);
+    borrowedCallTests(world);
     blockingTests(world);
     reconnectTests(world);
     inspectTests(world);
