@@ -30,7 +30,7 @@ export interface ServeOptions {
   /** Around every handler of this service, the first one outermost, inside those of the endpoint. */
   readonly interceptors?: readonly Interceptor[] | undefined;
   /**
-   * Leaves the large `bytes` fields of single requests, from 65,536 bytes on, in the caller's memory until the handler has
+   * Leaves the large `bytes` fields of single requests, from 16,384 bytes on, in the caller's memory until the handler has
    * answered: over shared memory they are not copied. Then they are empty, as they are when the link ends before. They are
    * read-only (writing to one ends the process), and the caller can change them at any time. False unless said, and without
    * effect on methods with many requests.
@@ -72,7 +72,7 @@ export interface BlockingCall<Request, Reply> {
 /** A unary method of a client, whose reply is read where the peer wrote it. */
 export interface BorrowingCall<Request, Reply> {
   /**
-   * The same call, with a reply whose large `bytes` fields, from 65,536 bytes on, are the peer's memory: over shared memory
+   * The same call, with a reply whose large `bytes` fields, from 16,384 bytes on, are the peer's memory: over shared memory
    * they are not copied. `use` is called once with the reply, and the fields may be read until it returns or, where it
    * returns a promise, until that settles; then they are empty, as they are when the link ends before. They are read-only
    * (writing to one ends the process), and the peer can change them at any time. Resolves with what `use` returns, and rejects

@@ -28,7 +28,10 @@ export interface Limits {
   readonly initialBytes: number;
   /** How many messages a stream may be granted at a time. */
   readonly windowMessages: number;
-  /** How many bytes a stream may be granted at a time, while the budget lasts. */
+  /**
+   * How many bytes a stream may be granted at a time, while the budget lasts. Where payloads come in blocks, as over shared
+   * memory, a stream that is read may be granted four times as many, while half of the budget lasts.
+   */
   readonly windowBytes: number;
   /** How many bytes the streams of one link may be granted in all, above their initial ones. */
   readonly streamBudgetBytes: number;

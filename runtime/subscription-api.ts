@@ -14,7 +14,7 @@ export interface SubscribeOptions<Key = unknown> {
   readonly signal?: AbortSignal | undefined;
   /**
    * Leaves the large fields of a message in the publisher's memory where the link can do that, instead of copying them:
-   * singular fields of bytes of the message itself, of 65,536 bytes or more, not required and of no oneof. They may be
+   * singular fields of bytes of the message itself, of 16,384 bytes or more, not required and of no oneof. They may be
    * read until the next publication is asked for or `release` of the publication is called, and are empty afterwards;
    * whoever writes to them ends the process. Publications are then `BorrowedPublication`s.
    */

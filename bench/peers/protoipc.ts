@@ -50,7 +50,7 @@ const RAW_FEED: UnkeyedTopic<unknown, Empty, Uint8Array, Uint8Array> = {
 };
 
 /** Smaller fields are copied, whatever is asked for. */
-const FEWEST_BORROWED_BYTES = 65_536;
+const FEWEST_BORROWED_BYTES = 16_384;
 
 /** The sides of endpoints that meet at an address such as "unix:bench". `borrow`: calls read what is large in place. */
 export function protoipcSides(

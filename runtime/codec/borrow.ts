@@ -2,8 +2,11 @@ import type { Lent, ReceivedBlock } from "../../transports/transport.js";
 import type { Codec } from "./codec.js";
 import { LENGTH_DELIMITED, TopLevelFields } from "./top-level-fields.js";
 
-/** A field of fewer bytes is copied: taking memory back costs about as much. */
-export const MIN_BORROWED_BYTES = 65_536;
+/**
+ * A field of fewer bytes is copied. From here on memory of one's own costs more than borrowing and giving back: it has to
+ * be collected, and comes from the system anew each time. Transports put no less into a block.
+ */
+export const MIN_BORROWED_BYTES = 16_384;
 
 /** A message, and the sender's memory that some of its fields are views of. */
 export interface BorrowedMessage {

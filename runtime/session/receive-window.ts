@@ -5,10 +5,14 @@ export interface GrantBudget {
   bytes: number;
 }
 
+/** How many times `windowBytes` a stream may be granted that is read, where payloads come in blocks. */
+export const BLOCK_WINDOWS = 4;
+
 /** What one stream may still send to us, and what we give back as it is consumed. */
 export class ReceiveWindow {
   readonly #limits: Limits;
   readonly #budget: GrantBudget;
+  readonly #mostBytes: number;
   /** What the peer may still send. Bytes below 0: one message overdrew. */
   #messages: number;
   #bytes: number;
@@ -18,9 +22,11 @@ export class ReceiveWindow {
   #consumedBytes = 0;
   #held = 0;
 
-  constructor(limits: Limits, budget: GrantBudget) {
+  /** `mostBytes`: what the window may grow to, `windowBytes` or more. */
+  constructor(limits: Limits, budget: GrantBudget, mostBytes: number = limits.windowBytes) {
     this.#limits = limits;
     this.#budget = budget;
+    this.#mostBytes = mostBytes;
     this.#messages = this.#windowMessages = limits.initialMessages;
     this.#bytes = this.#windowBytes = limits.initialBytes;
   }
@@ -36,18 +42,9 @@ export class ReceiveWindow {
     this.#bytes -= count;
   }
 
-  /** Widens the window if the budget allows. Returns what was added, which the peer must be told. */
+  /** Widens the window to `windowBytes` if the budget allows. Returns what was added, which the peer must be told. */
   widen(): { messages: number; bytes: number } {
-    const bytes = this.#limits.windowBytes - this.#windowBytes;
-    if (bytes <= 0 || bytes > this.#budget.bytes) return { messages: 0, bytes: 0 };
-    const messages = Math.max(0, this.#limits.windowMessages - this.#windowMessages);
-    this.#budget.bytes -= bytes;
-    this.#held += bytes;
-    this.#windowBytes += bytes;
-    this.#windowMessages += messages;
-    this.#bytes += bytes;
-    this.#messages += messages;
-    return { messages, bytes };
+    return this.#widenTo(this.#limits.windowBytes, 0);
   }
 
   /** Counts what the user has taken. True where it is time to grant it again. */
@@ -64,8 +61,27 @@ export class ReceiveWindow {
     this.#consumedBytes = 0;
     this.#messages += consumed.messages;
     this.#bytes += consumed.bytes;
-    const added = this.widen();
+    const added = this.#widenFurther();
     return { messages: consumed.messages + added.messages, bytes: consumed.bytes + added.bytes };
+  }
+
+  /** What is read may grow beyond `windowBytes`. For that half of the budget is there: what comes later is to find some. */
+  #widenFurther(): { messages: number; bytes: number } {
+    if (this.#windowBytes < this.#limits.windowBytes) return this.widen();
+    return this.#widenTo(this.#mostBytes, this.#limits.streamBudgetBytes / 2);
+  }
+
+  #widenTo(windowBytes: number, sparedBytes: number): { messages: number; bytes: number } {
+    const bytes = windowBytes - this.#windowBytes;
+    if (bytes <= 0 || bytes > this.#budget.bytes - sparedBytes) return { messages: 0, bytes: 0 };
+    const messages = Math.max(0, this.#limits.windowMessages - this.#windowMessages);
+    this.#budget.bytes -= bytes;
+    this.#held += bytes;
+    this.#windowBytes += bytes;
+    this.#windowMessages += messages;
+    this.#bytes += bytes;
+    this.#messages += messages;
+    return { messages, bytes };
   }
 
   /** Gives the budget back. */

@@ -5,7 +5,7 @@ import type { WireMetadata } from "../wire/metadata.js";
 import type { Assembly } from "./assembly.js";
 import type { OpenRequest } from "./opener.js";
 import type { BytesPayload, Payload } from "./payload.js";
-import { ReceiveWindow } from "./receive-window.js";
+import { BLOCK_WINDOWS, ReceiveWindow } from "./receive-window.js";
 import type { Session } from "./session.js";
 import { statusOf } from "./status.js";
 import type { StreamReceiver } from "./stream-receiver.js";
@@ -449,7 +449,12 @@ export class Stream {
   }
 
   #ensureWindow(): ReceiveWindow {
-    this.#window ??= new ReceiveWindow(this.session.config.limits, this.session.grantBudget);
+    if (this.#window === undefined) {
+      const { config, grantBudget, link } = this.session;
+      const { limits } = config;
+      const mostBytes = limits.windowBytes * (link.blocks === undefined ? 1 : BLOCK_WINDOWS);
+      this.#window = new ReceiveWindow(limits, grantBudget, mostBytes);
+    }
     return this.#window;
   }
 

@@ -2,13 +2,13 @@ import type { Block, BlockStore, Lent } from "../transport.js";
 
 /** What a store of memory blocks is made with. */
 export interface MemoryBlockOptions {
-  /** A payload of fewer bytes is not worth a block. From 1; 65,536 unless said. */
+  /** A payload of fewer bytes is not worth a block. From 1; 16,384 unless said. */
   readonly minBytes?: number | undefined;
   /** How many bytes all blocks may have together. 268,435,456 unless said. */
   readonly maxBytes?: number | undefined;
 }
 
-const MIN_BYTES = 65_536;
+const MIN_BYTES = 16_384;
 const MAX_BYTES = 268_435_456;
 
 const NOTHING = new Uint8Array(0);

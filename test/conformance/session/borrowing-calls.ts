@@ -7,7 +7,7 @@ import { settled, until } from "../../harness/until.js";
 import type { World } from "../../harness/world.js";
 
 const MIB = 1_048_576;
-const LARGE = 65_536;
+const LARGE = 16_384;
 const LIMITS: Partial<Limits> = { maxMessageBytes: 8 * MIB };
 const SIZES = [0, 100, LARGE - 1, LARGE, LARGE + 1, MIB, 6 * MIB];
 

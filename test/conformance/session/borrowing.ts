@@ -15,7 +15,7 @@ const LIMITS: Partial<Limits> = {
   streamBudgetBytes: 1_024 * MIB,
 };
 const KEY = { name: "a", shard: 1 };
-const LARGE = 65_536;
+const LARGE = 16_384;
 
 /** Fields that stay in the publisher's memory, where the link can do that; where it cannot, all is copied. */
 export function borrowTests(world: World): void {

@@ -39,6 +39,20 @@ describe("ReceiveWindow", () => {
     expect(budget.bytes).toBe(1_000);
   });
 
+  it("grows further where it may, as long as half of the budget is left for others", () => {
+    const budget = { bytes: 10_600 };
+    const limits = { ...LIMITS, streamBudgetBytes: 10_600 };
+    const windows = [1, 2, 3].map(() => new ReceiveWindow(limits, budget, 4_000));
+    expect(windows.map((window) => window.widen().bytes)).toEqual([900, 900, 900]);
+    expect(windows.map((window) => window.widen().bytes)).toEqual([0, 0, 0]);
+    expect(windows.map((window) => window.grant().bytes)).toEqual([0, 0, 0]);
+    windows[2]!.release();
+    expect(windows.slice(0, 2).map((window) => window.grant().bytes)).toEqual([3_000, 0]);
+    windows.pop();
+    for (const window of windows) window.release();
+    expect(budget.bytes).toBe(10_600);
+  });
+
   it("does not grow where the budget is too small", () => {
     const budget = { bytes: 899 };
     expect(new ReceiveWindow(LIMITS, budget).widen()).toEqual({ messages: 0, bytes: 0 });
@@ -50,7 +64,8 @@ describe("ReceiveWindow", () => {
     fc.assert(
       fc.property(fc.array(size, { minLength: 1, maxLength: 300 }), fc.nat(5_000), (sizes, budgetBytes) => {
         const budget = { bytes: budgetBytes };
-        const window = new ReceiveWindow(LIMITS, budget);
+        const limits = { ...LIMITS, streamBudgetBytes: budgetBytes };
+        const window = new ReceiveWindow(limits, budget, 2_000);
         // What the peer has by what it was told.
         let messages = LIMITS.initialMessages;
         let bytes = LIMITS.initialBytes;
@@ -66,7 +81,7 @@ describe("ReceiveWindow", () => {
             bytes += grant.bytes;
           }
           expect(messages).toBeLessThanOrEqual(LIMITS.windowMessages);
-          expect(bytes).toBeLessThanOrEqual(LIMITS.windowBytes);
+          expect(bytes).toBeLessThanOrEqual(2_000);
           expect(budget.bytes).toBeGreaterThanOrEqual(0);
         }
         window.release();
