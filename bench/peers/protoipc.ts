@@ -11,12 +11,11 @@ import {
   type Codec,
   type Endpoint,
   open,
-  type Subscription,
   type UnkeyedPublisher,
   type UnaryCalls,
   type UnkeyedTopic,
 } from "protoipc";
-import { Bench, type BenchClient } from "../../gen/bench/v1/bench_protoipc.js";
+import { Bench, type BenchClient, type BenchHandlers } from "../../gen/bench/v1/bench_protoipc.js";
 import { checkPayload, makePayload } from "../payload.js";
 import { makeRaw } from "../raw.js";
 import { Counter } from "./counter.js";
@@ -52,7 +51,7 @@ const RAW_FEED: UnkeyedTopic<unknown, Empty, Uint8Array, Uint8Array> = {
 /** Smaller fields are copied, whatever is asked for. */
 const FEWEST_BORROWED_BYTES = 16_384;
 
-/** The sides of endpoints that meet at an address such as "unix:bench". `borrow`: calls read what is large in place. */
+/** The sides of endpoints that meet at an address such as "unix:bench". `borrow`: what is large is read in place. */
 export function protoipcSides(
   address: string,
   borrow = false,
@@ -97,7 +96,7 @@ export function protoipcSides(
       async serve({ scenario }) {
         const pushes = new Counter();
         const endpoint = await open({ name: address });
-        endpoint.serve(Bench, {
+        const handlers: Partial<BenchHandlers> = {
           push(message) {
             checkPayload(message, message.id, scenario.sizeBytes);
             pushes.add();
@@ -106,7 +105,8 @@ export function protoipcSides(
             await pushes.reached(atLeast);
             return { arrived: atLeast };
           },
-        });
+        };
+        endpoint.serve(Bench, handlers, { borrow });
       },
       async connect() {
         const client = await dial();
@@ -119,9 +119,9 @@ export function protoipcSides(
       },
     },
 
-    publish: publishing(address, Bench.feed, makePayload),
-    publishCpu: publishing(address, Bench.feed, makePayload),
-    publishRaw: publishing(address, RAW_FEED, makeRaw),
+    publish: publishing(address, Bench.feed, makePayload, borrow),
+    publishCpu: publishing(address, Bench.feed, makePayload, borrow),
+    publishRaw: publishing(address, RAW_FEED, makeRaw, false),
 
     death: {
       // The processes that are killed are the client's own.
@@ -157,6 +157,7 @@ function publishing<Init, Message>(
   address: string,
   topic: UnkeyedTopic<never, unknown, Init, Message>,
   make: (id: number, sizeBytes: number) => Init,
+  borrow: boolean,
 ): PublishSides<Message> {
   return {
     async serve({ scenario }) {
@@ -176,7 +177,11 @@ function publishing<Init, Message>(
           for (let i = 0; i < (scenario.subscribers ?? 1); i++) {
             // Subscriptions of one endpoint to one address share a link; each is to have its own.
             const endpoint = await open();
-            void read(endpoint.subscribe(topic, { from: address }), (message) => onMessage(i, message));
+            const large = borrow && scenario.sizeBytes >= FEWEST_BORROWED_BYTES;
+            const subscription = large
+              ? endpoint.subscribe(topic, { from: address, borrow: true })
+              : endpoint.subscribe(topic, { from: address });
+            void read(subscription, (message) => onMessage(i, message));
           }
         },
       };
@@ -210,7 +215,7 @@ async function publishAtOnce<Init>(
 }
 
 async function read<Message>(
-  subscription: Subscription<undefined, Message>,
+  subscription: AsyncIterable<{ readonly message: Message }>,
   onMessage: (message: Message) => void,
 ): Promise<void> {
   for await (const { message } of subscription) onMessage(message);
