@@ -57,6 +57,8 @@ interface KnownKey {
   resumesAfter: number | undefined;
 }
 
+const NO_NAMES: readonly string[] = [];
+
 /** The stream of a subscription to one publisher, for as long as its link lives. */
 export class TopicSource implements StreamReceiver {
   readonly owner: SourceOwner;
@@ -177,7 +179,7 @@ export class TopicSource implements StreamReceiver {
       this.#refuse(cause);
       return;
     }
-    this.#take(known, { message, lent: undefined, names: [] }, end - start, seq, lost, timeUs);
+    this.#take(known, message, undefined, end - start, seq, lost, timeUs);
   }
 
   onLost(keyId: number, seq: number, lost: number): void {
@@ -216,7 +218,7 @@ export class TopicSource implements StreamReceiver {
       this.#refuse(cause);
       return;
     }
-    this.#take(known, borrowed, block.length, seq, lost, timeUs);
+    this.#take(known, borrowed.message, borrowed, block.length, seq, lost, timeUs);
   }
 
   #known(key: unknown, identity: KeyIdentity | undefined): KnownKey {
@@ -239,7 +241,8 @@ export class TopicSource implements StreamReceiver {
 
   #take(
     known: KnownKey,
-    borrowed: BorrowedMessage,
+    message: unknown,
+    borrowed: BorrowedMessage | undefined,
     bytes: number,
     seq: number,
     lost: number,
@@ -251,13 +254,13 @@ export class TopicSource implements StreamReceiver {
     if (missed > 0) this.owner.onLost(missed);
     const about = {
       key: known.key,
-      message: borrowed.message,
+      message,
       seq,
       lost: missed + known.lost,
       publisher: this.peer,
     };
     if (isNew) known.lost = 0;
-    const publication = this.owner.borrows ? this.#withLoan(about, borrowed) : about;
+    const publication = this.owner.borrows ? this.#withLoan(about, borrowed ?? privately(message)) : about;
     this.owner.onPublication(this, publication, bytes, known.identity, this.#publishedAtMs(timeUs), isNew);
     if (isNew) return;
     if (publication instanceof PublicationWithLoan) publication.release();
@@ -290,6 +293,10 @@ export class TopicSource implements StreamReceiver {
     }
     this.owner.onEnd(this, error);
   }
+}
+
+function privately(message: unknown): BorrowedMessage {
+  return { message, lent: undefined, names: NO_NAMES };
 }
 
 /**

@@ -36,6 +36,9 @@ export class Subscriber implements StreamReceiver {
   readonly #snapshot = new Fifo<PendingPublication>();
   readonly #queue = new Fifo<PendingPublication>();
   readonly #keys = new Map<KeyState, KeyProgress>();
+  /** The key that was asked for last, which is mostly asked for next. */
+  #lastKey: KeyState | undefined;
+  #lastProgress: KeyProgress | undefined;
   /** The keys of which the newest losses are not told. */
   readonly #losing = new Set<KeyState>();
   #isEnding: IpcError | "well" | undefined;
@@ -230,11 +233,14 @@ export class Subscriber implements StreamReceiver {
 
   /** What was told of the key; `seq` is the first publication of it for this subscriber, if there was none before. */
   #progress(key: KeyState, seq: number): KeyProgress {
+    if (key === this.#lastKey) return this.#lastProgress!;
     let progress = this.#keys.get(key);
     if (progress === undefined) {
       progress = { isAnnounced: false, toldUpTo: seq - 1, lostUpTo: 0 };
       this.#keys.set(key, progress);
     }
+    this.#lastKey = key;
+    this.#lastProgress = progress;
     return progress;
   }
 

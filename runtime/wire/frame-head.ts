@@ -1,4 +1,5 @@
 import { FieldReader, readUtf8, WireType } from "./field-reader.js";
+import { Tag } from "./field-writer.js";
 import { WireError } from "./wire-error.js";
 
 /** Every field of a frame as numbers; the variable ones as places in the record. One is reused for all records. */
@@ -63,8 +64,68 @@ export function readFrameHead(head: FrameHead, bytes: Uint8Array, start: number,
   head.payloadStart = -1;
   head.payloadEnd = -1;
   head.payloadBytes = -1;
-  reader.reset(bytes, start, end);
+  const position = readPlainFields(head, bytes, start, end);
+  if (position === end) return;
+  reader.reset(bytes, position, end);
   while (reader.next()) readField(head);
+}
+
+/** Numbers of more bits are left to the reader that takes them all. */
+const MOST_PLAIN_SHIFT = 21;
+
+/**
+ * Reads the fields that most frames have and nothing else: small numbers, and the payload. Returns where a field begins that
+ * is another, or that is wrong.
+ */
+function readPlainFields(head: FrameHead, bytes: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end) {
+    const tag = bytes[position]!;
+    let next = position + 1;
+    let value = 0;
+    let byte = 0x80;
+    for (let shift = 0; byte >= 0x80; shift += 7) {
+      if (next >= end || shift > MOST_PLAIN_SHIFT) return position;
+      byte = bytes[next++]!;
+      value |= (byte & 0x7f) << shift;
+    }
+    switch (tag) {
+      case Tag.KIND:
+        head.kind = value;
+        break;
+      case Tag.STREAM_ID:
+        head.streamId = value;
+        break;
+      case Tag.FLAGS:
+        head.flags = value;
+        break;
+      case Tag.METHOD_ID:
+        head.methodId = value;
+        break;
+      case Tag.KEY_ID:
+        head.keyId = value;
+        break;
+      case Tag.SEQ:
+        head.seq = value;
+        break;
+      case Tag.LOST:
+        head.lost = value;
+        break;
+      case Tag.PAYLOAD: {
+        const payloadEnd = next + value;
+        if (payloadEnd > end) return position;
+        head.payloadStart = next;
+        head.payloadEnd = payloadEnd;
+        head.payloadBytes = value;
+        next = payloadEnd;
+        break;
+      }
+      default:
+        return position;
+    }
+    position = next;
+  }
+  return position;
 }
 
 function readField(head: FrameHead): void {
