@@ -1,3 +1,5 @@
+import { Fifo } from "./fifo.js";
+
 /** Whom an item is from. */
 export interface ItemSource {
   /** The reader has taken an item of so many bytes. */
@@ -10,9 +12,6 @@ export interface QueueSource extends ItemSource {
   onAbandoned(): void;
 }
 
-/** How many items that are taken may be kept before they are cut off. */
-const MAX_TAKEN = 32;
-
 interface Waiter<T> {
   readonly resolve: (result: IteratorResult<T, undefined>) => void;
   readonly reject: (error: unknown) => void;
@@ -21,10 +20,8 @@ interface Waiter<T> {
 /** Items that came before they were asked for, and those who asked before they came. Read once. */
 export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: QueueSource;
-  #items: T[] = [];
-  #sizes: number[] = [];
-  #sources: ItemSource[] = [];
-  #head = 0;
+  /** Of each item: itself, its bytes, and whom it is from. An object for the three would be one more for each item. */
+  readonly #waiting = new Fifo<unknown>();
   #waiters: Waiter<T>[] = [];
   #isEnded = false;
   #error: unknown;
@@ -42,9 +39,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
       source.onTaken(bytes);
       return;
     }
-    this.#items.push(item);
-    this.#sizes.push(bytes);
-    this.#sources.push(source);
+    this.#waiting.push(item);
+    this.#waiting.push(bytes);
+    this.#waiting.push(source);
   }
 
   /** No item follows; with an error, the reader gets it after the items. */
@@ -58,7 +55,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#head < this.#items.length) return Promise.resolve({ done: false, value: this.#take() });
+    if (this.#waiting.length > 0) return Promise.resolve({ done: false, value: this.#take() });
     return new Promise((resolve, reject) => {
       if (this.#isEnded) this.#settleEnd({ resolve, reject });
       else this.#waiters.push({ resolve, reject });
@@ -72,7 +69,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
 
   /** As `next`, without waiting: `undefined` where the next item has not come. Throws the error of the end. */
   poll(): IteratorResult<T, undefined> | undefined {
-    if (this.#head < this.#items.length) return { done: false, value: this.#take() };
+    if (this.#waiting.length > 0) return { done: false, value: this.#take() };
     if (!this.#isEnded) return undefined;
     const error = this.#error;
     this.#error = undefined;
@@ -81,7 +78,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.#clear();
+    this.#waiting.clear();
     if (!this.#isEnded) {
       this.end();
       this.#source.onAbandoned();
@@ -95,29 +92,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #take(): T {
-    const head = this.#head;
-    const item = this.#items[head]!;
-    const bytes = this.#sizes[head]!;
-    const source = this.#sources[head]!;
-    this.#head = head + 1;
-    if (this.#head > MAX_TAKEN && this.#head * 2 > this.#items.length) {
-      // What is taken must not live as long as the queue: a reader that is always behind never empties it.
-      this.#items = this.#items.slice(this.#head);
-      this.#sizes = this.#sizes.slice(this.#head);
-      this.#sources = this.#sources.slice(this.#head);
-      this.#head = 0;
-    } else if (this.#head === this.#items.length) {
-      this.#clear();
-    }
+    const item = this.#waiting.shift() as T;
+    const bytes = this.#waiting.shift() as number;
+    const source = this.#waiting.shift() as ItemSource;
     source.onTaken(bytes);
     return item;
-  }
-
-  #clear(): void {
-    this.#items = [];
-    this.#sizes = [];
-    this.#sources = [];
-    this.#head = 0;
   }
 
   #settleEnd(waiter: Waiter<T>): void {

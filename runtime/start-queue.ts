@@ -1,4 +1,4 @@
-import { Fifo } from "./topic/fifo.js";
+import { Fifo } from "./fifo.js";
 
 /** What a start queue knows of its link. */
 export interface StartQueueLink {

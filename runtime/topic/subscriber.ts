@@ -4,7 +4,7 @@ import type { BlockStore } from "../../transports/transport.js";
 import type { Payload } from "../session/payload.js";
 import { NO_METADATA, type Stream } from "../session/stream.js";
 import type { StreamReceiver } from "../session/stream-receiver.js";
-import { Fifo } from "./fifo.js";
+import { Fifo } from "../fifo.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 
 /** What a subscriber's publisher is told. */

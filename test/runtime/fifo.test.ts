@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Fifo } from "../../../runtime/topic/fifo.js";
+import { Fifo } from "../../runtime/fifo.js";
 
 it("is a queue", () => {
   fc.assert(
