@@ -94,14 +94,18 @@ export class BytesPayload implements Payload {
 
 /**
  * The payload encoded, to be sent later or to several: in a block of the store where it is large enough and there is
- * room, else in memory of its own. The caller has a hold. Throws what the codec throws.
+ * room, else in memory of its own. What is encoded already and found no room before, or belongs to another store, is copied
+ * into a block: in parts it would be copied as well, and its receiver would have nothing to borrow. The caller has a hold.
+ * Throws what the codec throws.
  */
 export function keep(payload: Payload, store: BlockStore | undefined): BytesPayload {
-  if (payload instanceof BytesPayload) return payload.hold();
-  if (store !== undefined && payload.maxBytes >= store.minBytes) {
+  const isKept = payload instanceof BytesPayload;
+  const isThere = isKept && payload.store === store;
+  if (store !== undefined && !isThere && payload.maxBytes >= store.minBytes) {
     const block = store.allocate(payload.maxBytes);
     if (block !== undefined) return writeToBlock(payload, block, store);
   }
+  if (isKept) return payload.hold();
   if (payload instanceof MessagePayload) return payload.detach();
   const bytes = new Uint8Array(payload.maxBytes);
   return new BytesPayload(bytes, 0, payload.writeInto(bytes, 0));

@@ -36,7 +36,7 @@ interface Caller extends Acceptor {
 function caller(): Caller {
   const time = { nowMs: 0 };
   const told: string[] = [];
-  const blocks = new MemoryBlocks({ minBytes: 100 });
+  const blocks = new MemoryBlocks({ minBytes: 100, maxBytes: 900 });
   const acceptor = acceptorOf(DEFAULT_LIMITS, {
     now: () => time.nowMs,
     blocks,

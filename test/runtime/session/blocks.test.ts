@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Codec } from "../../../runtime/codec/codec.js";
 import { IpcError } from "../../../runtime/error.js";
 import { DEFAULT_LIMITS, type Limits } from "../../../runtime/limits.js";
-import { BytesPayload, MessagePayload } from "../../../runtime/session/payload.js";
+import { BytesPayload, keep, MessagePayload } from "../../../runtime/session/payload.js";
 import type { Stream } from "../../../runtime/session/stream.js";
 import type { StreamReceiver } from "../../../runtime/session/stream-receiver.js";
 import {
@@ -183,6 +183,25 @@ describe("a payload that is sent", () => {
       const parts = frames.flatMap(({ payload }) => [...(payload ?? [])]);
       expect(Uint8Array.from(parts)).toEqual(content(MIN_BYTES));
       expect(Math.max(...frames.map(({ payload }) => payload?.length ?? 0))).toBe(PART_BYTES);
+    }
+  });
+
+  it("is copied into a block where it stands in other memory", () => {
+    const here = side();
+    const stores = [undefined, new MemoryBlocks({ minBytes: MIN_BYTES })];
+    for (const [i, store] of stores.entries()) {
+      const elsewhere = keep(message(MIN_BYTES), store);
+      here.open(1 + i * 2).finish(undefined, elsewhere, [], true);
+      elsewhere.drop();
+      expect(here.link.inBlocks.map(({ kind, payload }) => [kind, payload]).at(-1)).toEqual([
+        Kind.END,
+        content(MIN_BYTES),
+      ]);
+      expect([here.link.inBlocks.length, here.blocks.blocksInUse, store?.blocksInUse ?? 0]).toEqual([
+        i + 1,
+        0,
+        0,
+      ]);
     }
   });
 
