@@ -1,5 +1,5 @@
 import type { FrameHead } from "../wire/frame-head.js";
-import { releaseLargeBuffer, takeLargeBuffer } from "./large-buffers.js";
+import { releaseSpareBuffer, takeSpareBuffer } from "./spare-buffers.js";
 
 /** A message of which only a part has arrived. */
 export interface Assembly {
@@ -29,9 +29,9 @@ export function beginAssembly(
 export function appendPart(assembly: Assembly, bytes: Uint8Array, start: number, end: number): void {
   const length = assembly.length + end - start;
   if (length > assembly.bytes.length) {
-    const grown = length <= SMALL_BYTES ? new Uint8Array(length * 2) : takeLargeBuffer(length * 2);
+    const grown = length <= SMALL_BYTES ? new Uint8Array(length * 2) : takeSpareBuffer(length * 2);
     grown.set(assembly.bytes.subarray(0, assembly.length));
-    releaseLargeBuffer(assembly.bytes);
+    releaseSpareBuffer(assembly.bytes);
     assembly.bytes = grown;
   }
   assembly.bytes.set(bytes.subarray(start, end), assembly.length);
@@ -40,6 +40,6 @@ export function appendPart(assembly: Assembly, bytes: Uint8Array, start: number,
 
 /** The message has been read, or is not wanted. */
 export function endAssembly(assembly: Assembly): void {
-  releaseLargeBuffer(assembly.bytes);
+  releaseSpareBuffer(assembly.bytes);
   assembly.bytes = new Uint8Array(0);
 }

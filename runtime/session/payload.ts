@@ -1,5 +1,6 @@
 import type { Block, BlockStore } from "../../transports/transport.js";
 import type { Codec } from "../codec/codec.js";
+import { MIN_SPARE_BYTES, releaseSpareBuffer, takeSpareBuffer } from "./spare-buffers.js";
 
 /** The payload of a frame that is about to be written. */
 export interface Payload {
@@ -30,6 +31,7 @@ export class MessagePayload implements Payload {
   /** The message in memory of its own. */
   detach(): BytesPayload {
     const codec = this.#codec!;
+    if (this.maxBytes >= MIN_SPARE_BYTES) return writeToSpare(this);
     if (codec.encode !== undefined) return new BytesPayload(codec.encode(this.#message));
     const bytes = new Uint8Array(this.maxBytes);
     return new BytesPayload(bytes, 0, codec.encodeInto(this.#message, bytes, 0));
@@ -37,8 +39,8 @@ export class MessagePayload implements Payload {
 }
 
 /**
- * A payload that is encoded already, in memory that nobody changes. Where that is a block, those who keep the payload
- * count: each that was given a hold drops it once, and the last to do so gives the block back.
+ * A payload that is encoded already, in memory that nobody changes. Where that is a block or a spare buffer, those who keep
+ * the payload count: each that was given a hold drops it once, and the last to do so gives the memory back.
  */
 export class BytesPayload implements Payload {
   readonly bytes: Uint8Array;
@@ -49,6 +51,14 @@ export class BytesPayload implements Payload {
   /** Whose block it is. */
   readonly store: BlockStore | undefined;
   #holds = 1;
+  #isSpare = false;
+
+  /** A payload in a spare buffer, which goes back when nobody keeps it any more. */
+  static inSpare(buffer: Uint8Array, end: number): BytesPayload {
+    const payload = new BytesPayload(buffer, 0, end);
+    payload.#isSpare = true;
+    return payload;
+  }
 
   /** Whoever makes it has the first hold. */
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length, block?: Block, store?: BlockStore) {
@@ -73,7 +83,9 @@ export class BytesPayload implements Payload {
   /** One fewer keeps the payload. */
   drop(): void {
     if (this.#holds < 1) throw new RangeError("a payload is dropped more often than it was held");
-    if (--this.#holds === 0 && this.block !== undefined) this.store!.release(this.block);
+    if (--this.#holds > 0) return;
+    if (this.block !== undefined) this.store!.release(this.block);
+    else if (this.#isSpare) releaseSpareBuffer(this.bytes);
   }
 
   /** A part, to be sent at once: it holds nothing. */
@@ -109,6 +121,22 @@ export function keep(payload: Payload, store: BlockStore | undefined): BytesPayl
   if (payload instanceof MessagePayload) return payload.detach();
   const bytes = new Uint8Array(payload.maxBytes);
   return new BytesPayload(bytes, 0, payload.writeInto(bytes, 0));
+}
+
+function writeToSpare(payload: Payload): BytesPayload {
+  const buffer = takeSpareBuffer(payload.maxBytes);
+  let end: number;
+  try {
+    end = payload.writeInto(buffer, 0);
+  } catch (error) {
+    releaseSpareBuffer(buffer);
+    throw error;
+  }
+  if (end * 2 >= buffer.length) return BytesPayload.inSpare(buffer, end);
+  // The bound was far too high: the payload may wait for long, and others in great number behind it.
+  const bytes = buffer.slice(0, end);
+  releaseSpareBuffer(buffer);
+  return new BytesPayload(bytes);
 }
 
 function writeToBlock(payload: Payload, block: Block, store: BlockStore): BytesPayload {

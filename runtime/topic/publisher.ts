@@ -348,7 +348,9 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     const limit = this.#home.limits.maxMessageBytes;
     if (this.#message.maxBytes > limit) {
-      const size = keep(this.#message, undefined).maxBytes;
+      const kept = keep(this.#message, undefined);
+      const size = kept.maxBytes;
+      kept.drop();
       if (size <= limit) return;
       const text = `a publication of ${size} bytes is above the limit of ${limit} bytes (maxMessageBytes)`;
       throw new IpcError("RESOURCE_EXHAUSTED", text);
