@@ -12,6 +12,8 @@ export interface Options {
   readonly codec: "generated" | "reflect";
   /** Which messages code is generated for: those that services use, or all of the files. */
   readonly codecMessages: "reachable" | "all";
+  /** Whether each message that has a generated codec also has classes that read and write it in place. */
+  readonly inPlace: boolean;
 }
 
 const LIBRARIES: readonly MessageLibrary[] = ["protobuf-es", "ts-proto"];
@@ -22,6 +24,7 @@ const KNOWN_OPTIONS = [
   "messages",
   "codec",
   "codec_messages",
+  "in_place",
   "target",
   "import_extension",
   "js_import_style",
@@ -86,6 +89,7 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
   const ofTsProto = new Map<string, string>();
   let codec: Options["codec"] | undefined;
   let codecMessages: Options["codecMessages"] | undefined;
+  let inPlace = false;
   for (const { key, value } of raw) {
     if (TS_PROTO_OPTIONS.has(key)) {
       const values = TS_PROTO_OPTIONS.get(key);
@@ -102,6 +106,9 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
         break;
       case "codec_messages":
         codecMessages = oneOf(key, value, CODEC_MESSAGES);
+        break;
+      case "in_place":
+        inPlace = ["true", "1"].includes(oneOf(key, value, FLAG));
         break;
       default:
         throw new Error(
@@ -123,11 +130,15 @@ export function parseOptions(raw: readonly { readonly key: string; readonly valu
       `codec_messages is "${codecMessages}", but no codecs are generated; it is for codec=generated`,
     );
   }
+  if (inPlace && (messages === "ts-proto" || codec === "reflect")) {
+    throw new Error("in_place is true, but no codecs are generated; it is for codec=generated");
+  }
   return {
     messages,
     tsProto: tsProtoNaming(ofTsProto),
     codec: codec ?? "generated",
     codecMessages: codecMessages ?? "reachable",
+    inPlace,
   };
 }
 

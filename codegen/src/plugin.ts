@@ -2,6 +2,7 @@ import type { Schema, Target } from "@bufbuild/protoplugin";
 import { createEcmaScriptPlugin } from "@bufbuild/protoplugin";
 import { emitCodecs } from "./codec/emit-codecs.js";
 import { planCodecs } from "./codec/plan.js";
+import { emitInPlace } from "./inplace/emit-inplace.js";
 import { emitService } from "./emit-service.js";
 import { createMessageTypes } from "./message-types.js";
 import { createScope, nameServices } from "./names.js";
@@ -45,13 +46,18 @@ function generate(schema: Schema<Options>, target: Target): void {
     }));
   throwProblems(problems);
 
-  const { messages, codec, codecMessages } = schema.options;
+  const { messages, codec, codecMessages, inPlace } = schema.options;
   const isGenerated = messages === "protobuf-es" && codec === "generated";
   const plan = isGenerated ? planCodecs(schema.files, codecMessages) : undefined;
   for (const file of plan?.files.keys() ?? []) {
     const f = schema.generateFile(`${file.name}_codec.${target === "dts" ? "d.ts" : target}`);
     f.preamble(file);
-    emitCodecs(f, file, target, plan!);
+    emitCodecs(f, file, target, plan!, inPlace);
+  }
+  for (const file of inPlace ? (plan?.files.keys() ?? []) : []) {
+    const f = schema.generateFile(`${file.name}_inplace.${target === "dts" ? "d.ts" : target}`);
+    f.preamble(file);
+    emitInPlace(f, file, target, plan!);
   }
   for (const { file, services } of files) {
     const f = schema.generateFile(`${file.name}_protoipc.${target === "dts" ? "d.ts" : target}`);

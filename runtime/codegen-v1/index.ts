@@ -98,6 +98,67 @@ export {
   writeString,
   writeVarint32,
 } from "../codec/generated/write.js";
+export { type LayoutMore, layoutOf, type MessageLayout } from "../codec/inplace/layout.js";
+export { putPacked, putValue, reserveBytes, trimBytes } from "../codec/inplace/put.js";
+export {
+  type Fill,
+  putEntry,
+  putGroup,
+  putMessage,
+  putMessageEntry,
+} from "../codec/inplace/put-messages.js";
+export { type ReadPacked, type ReadValue, readList, readNumbers } from "../codec/inplace/read-lists.js";
+export {
+  boolKeys,
+  fixed32Keys,
+  fixed64Keys,
+  int32Keys,
+  int64Keys,
+  looseStringKeys,
+  type MapKeys,
+  mapValues,
+  readMap,
+  readViewMap,
+  sfixed32Keys,
+  sfixed64Keys,
+  sint32Keys,
+  sint64Keys,
+  stringKeys,
+  uint32Keys,
+  uint64Keys,
+} from "../codec/inplace/read-maps.js";
+export {
+  addPart,
+  type Parts,
+  readView,
+  readViews,
+  structOf,
+  viewOfParts,
+} from "../codec/inplace/read-messages.js";
+export { nextField, passOver, seekField } from "../codec/inplace/seek.js";
+export {
+  boolKind,
+  bytesKind,
+  doubleKind,
+  fixed32Kind,
+  fixed64Kind,
+  floatKind,
+  int32Kind,
+  int64Kind,
+  sfixed32Kind,
+  sfixed64Kind,
+  sint32Kind,
+  sint64Kind,
+  stringKind,
+  structKind,
+  textKind,
+  uint32Kind,
+  uint64Kind,
+  type ValueKind,
+  wrapperKind,
+} from "../codec/inplace/value-kinds.js";
+export { MessageView, type Span, spanOf, type ViewType } from "../codec/inplace/view.js";
+export { MessageWriter, type Page, type WriterType } from "../codec/inplace/writer.js";
 export { protobufEs } from "../codec/protobuf-es.js";
 export { schemaOfBase64, schemaOfFile } from "../codec/schema.js";
 export { type TsProtoMessageFns, tsProto } from "../codec/ts-proto.js";

@@ -17,12 +17,13 @@ export async function generatePairs(
   files: readonly string[],
   out: string,
   imported: readonly string[] = files,
+  more: readonly string[] = [],
 ): Promise<Pair[]> {
   const options = ["target=js", "import_extension=js"];
   const es = await protoc([root], imported, [{ plugin: "es", out, options }]);
   if (es.exitCode !== 0) throw new Error(es.stderr);
   const ours = await protoc([root], files, [
-    { plugin: "protoipc", out, options: [...options, "codec_messages=all"] },
+    { plugin: "protoipc", out, options: [...options, "codec_messages=all", ...more] },
   ]);
   if (ours.exitCode !== 0) throw new Error(ours.stderr);
   const pairs: Pair[] = [];
@@ -34,8 +35,7 @@ export async function generatePairs(
     if (desc === undefined) throw new Error(`${path}_pb.js has no description of its file`);
     for (const type of nestedTypes(desc)) {
       if (type.kind !== "message") continue;
-      const name = type.typeName.slice(desc.proto.package === "" ? 0 : desc.proto.package.length + 1);
-      const codec = codecs[`${name.replaceAll(".", "_")}Codec`];
+      const codec = codecs[`${nameBelowPackage(type)}Codec`];
       if (codec === undefined) throw new Error(`there is no codec for ${type.typeName}`);
       pairs.push({ desc: type, codec: codec as Codec<unknown, Message> });
     }
@@ -43,7 +43,13 @@ export async function generatePairs(
   return pairs;
 }
 
-async function importFile(path: string): Promise<Record<string, unknown>> {
+/** The name of a type in generated code. */
+export function nameBelowPackage({ typeName, file }: DescMessage): string {
+  const { package: name } = file.proto;
+  return typeName.slice(name === "" ? 0 : name.length + 1).replaceAll(".", "_");
+}
+
+export async function importFile(path: string): Promise<Record<string, unknown>> {
   return (await import(/* @vite-ignore */ pathToFileURL(path).href)) as Record<string, unknown>;
 }
 

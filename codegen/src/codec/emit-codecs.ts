@@ -17,8 +17,17 @@ import { emitRead } from "./emit-read.js";
 import { emitWrite } from "./emit-write.js";
 import type { CodecPlan } from "./plan.js";
 
-/** Prints the codecs of a file: three functions for each message, and what puts them together. */
-export function emitCodecs(f: GeneratedFile, desc: DescFile, target: Target, plan: CodecPlan): void {
+/**
+ * Prints the codecs of a file: three functions for each message, and what puts them together. `forAll`: also where only
+ * the classes that read messages in place use it.
+ */
+export function emitCodecs(
+  f: GeneratedFile,
+  desc: DescFile,
+  target: Target,
+  plan: CodecPlan,
+  forAll: boolean,
+): void {
   const file: CodeFile = {
     f,
     desc,
@@ -36,7 +45,7 @@ export function emitCodecs(f: GeneratedFile, desc: DescFile, target: Target, pla
     hasPrototype: hasPrototype(message),
   });
   for (const message of own) emitMessage(codeOf(message), true, true);
-  for (const message of foreign) emitMessage(codeOf(message), false, used.has(message));
+  for (const message of foreign) emitMessage(codeOf(message), false, forAll || used.has(message));
 }
 
 function emitMessage(code: MessageCode, isOwn: boolean, hasCodec: boolean): void {

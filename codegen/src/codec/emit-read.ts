@@ -14,7 +14,7 @@ import {
 
 type SingularField = DescField & { fieldKind: "scalar" | "enum" | "message" };
 
-const SCALAR_WITHOUT_PACKING = new Set(["readString", "readLooseString", "readBytes"]);
+export const SCALAR_WITHOUT_PACKING: ReadonlySet<string> = new Set(["readString", "readLooseString", "readBytes"]);
 
 /**
  * Prints the function that reads a message: into variables first, and then into one object with all properties that
@@ -93,7 +93,7 @@ function printTag(code: MessageCode, indent: string): void {
 }
 
 /** Whether every message has the property, with a zero value where the field does not come. */
-function isAlwaysThere(field: DescField): boolean {
+export function isAlwaysThere(field: DescField): boolean {
   if (field.fieldKind === "list" || field.fieldKind === "map") return true;
   return field.presence === FeatureSet_FieldPresence.IMPLICIT;
 }
@@ -215,7 +215,7 @@ function printAdvance(code: MessageCode, indent: string): void {
 }
 
 /** Whether `value` is one of a closed enum's. */
-function isValueOf({ values }: DescEnum): string {
+export function isValueOf({ values }: DescEnum): string {
   const numbers = [...new Set(values.map(({ number }) => number))].sort((a, b) => a - b);
   const ranges: [number, number][] = [];
   for (const number of numbers) {

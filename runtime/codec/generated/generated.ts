@@ -125,7 +125,8 @@ export function generatedCodec<Desc extends DescMessage>(
   };
 }
 
-function decodeError(error: unknown, typeName: string, maxNesting: number): unknown {
+/** What a codec throws for an error of the functions that read. */
+export function decodeError(error: unknown, typeName: string, maxNesting: number): unknown {
   if (error instanceof TooDeepError) return nestedTooDeep(typeName, maxNesting);
   return isStackOverflow(error) ? nestedBeyondStack(typeName, maxNesting, error) : error;
 }
