@@ -110,7 +110,11 @@ export type {
   SubscriptionReadyOptions,
   Target,
   UnkeyedPublisher,
+  ViewOptions,
   WithoutField,
+  WriterLoan,
+  WriterLoanOptions,
+  WriterOf,
 } from "./runtime/api.js";
 export type { BackOffPolicy } from "./runtime/back-off.js";
 export type {
@@ -132,6 +136,10 @@ export type { FoundEndpoint, OfferedItem } from "./runtime/names.js";
 export type { OpenOptions } from "./runtime/open-options.js";
 export type { Peer } from "./runtime/peer.js";
 export { VERSION } from "./platform/version.js";
+
+// What generated classes are that read and write messages in place.
+export type { MessageView, ViewType } from "./runtime/codec/inplace/view.js";
+export type { MessageWriter, WriterType } from "./runtime/codec/inplace/writer.js";
 
 // For authors of interceptors and codecs.
 export type { BytesField, Codec } from "./runtime/codec/codec.js";

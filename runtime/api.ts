@@ -1,6 +1,8 @@
 import type { BackOffPolicy } from "./back-off.js";
 import type { CallContext } from "./call-context.js";
 import type { CallOptions } from "./call-options.js";
+import type { MessageView } from "./codec/inplace/view.js";
+import type { MessageWriter, WriterType } from "./codec/inplace/writer.js";
 import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.js";
 import type { IpcError } from "./error.js";
 import type { Interceptor } from "./interceptor.js";
@@ -8,7 +10,7 @@ import type { Limits } from "./limits.js";
 import type { Child, SpawnOptions } from "./children/child-api.js";
 import type { FoundEndpoint } from "./names.js";
 import type { Peer } from "./peer.js";
-import type { BorrowedPublication, SubscribeOptions, Subscription } from "./subscription-api.js";
+import type { BorrowedPublication, SubscribeOptions, Subscription, ViewOptions } from "./subscription-api.js";
 
 export type {
   BorrowedPublication,
@@ -20,6 +22,7 @@ export type {
   SubscribeOptions,
   Subscription,
   SubscriptionReadyOptions,
+  ViewOptions,
 } from "./subscription-api.js";
 
 /** Whom a client or subscription talks to: an address ("market", "unix:market", "memory:market") or a connected peer. */
@@ -199,6 +202,34 @@ export interface FieldLoan<Rest> extends LoanBase {
   publishWhenReady(rest: Rest, options?: FieldUse & PublishOptions): Promise<PublishResult>;
 }
 
+/** The writers of a topic's messages. */
+export type WriterOf<Message> = MessageWriter<Extract<Message, { readonly $typeName: string }>>;
+
+/** With what a message is written. */
+export interface WriterLoanOptions<Writer> {
+  /** The class that the plugin generates with `in_place=true`: `QuoteWriter` for messages `Quote`. */
+  readonly writer: WriterType<Writer>;
+}
+
+/** Room for one message that is written field by field. Published once, or released; `using` does the latter. */
+export interface WriterLoan<Writer> extends Disposable {
+  /**
+   * Writes the message, each field at once into the room. What it reserves is the room's own memory and is taken away when
+   * the loan is over: then arrays that were kept are empty, and setters throw `IpcError` FAILED_PRECONDITION.
+   */
+  readonly message: Writer;
+  /**
+   * Publishes what is written, as `publish` of the publisher, and sends no more than that. Throws as that does;
+   * INVALID_ARGUMENT where a required field is not set, FAILED_PRECONDITION when the loan is over, and within a callback
+   * that fills a message in; the loan is over after a publication, and not after an error.
+   */
+  publish(): PublishResult;
+  /** As `publish`, after waiting for room as `publishWhenReady` of the publisher does. */
+  publishWhenReady(options?: PublishOptions): Promise<PublishResult>;
+  /** Gives the room back unused. Does nothing after `publish`. Idempotent. */
+  release(): void;
+}
+
 interface PublisherBase extends AsyncDisposable {
   /** The subscribers at this moment. */
   readonly subscribers: number;
@@ -227,11 +258,17 @@ export interface KeyedPublisher<Key, Message> extends PublisherBase {
   publishWhenReady(key: Key, message: Message, options?: PublishOptions): Promise<PublishResult>;
   /**
    * Lends room for a publication of so many encoded bytes, at most, in memory that subscribers can read: what is written
-   * there is not copied on its way. With `field`, the room is for the content of that field alone. Where no link can do
-   * that, the memory is like any other and all works the same. Throws `IpcError` as `publish` does for the key and the
-   * size, FAILED_PRECONDITION after `close`, and a `TypeError` for a number or a field that cannot be.
+   * there is not copied on its way. With `field`, the room is for the content of that field alone; with `writer`, the
+   * message is written by setters of its fields. Where no link can do that, the memory is like any other and all works the
+   * same. Throws `IpcError` as `publish` does for the key and the size, FAILED_PRECONDITION after `close`, and a
+   * `TypeError` for a number, a field or a class that cannot be.
    */
   loan(key: Key, maxBytes: number): Loan;
+  loan<Writer extends WriterOf<Message>>(
+    key: Key,
+    maxBytes: number,
+    options: WriterLoanOptions<Writer>,
+  ): WriterLoan<Writer>;
   loan<Field extends BytesFieldOf<Message>>(
     key: Key,
     maxBytes: number,
@@ -247,6 +284,10 @@ export interface UnkeyedPublisher<Message> extends PublisherBase {
   publishWhenReady(message: Message, options?: PublishOptions): Promise<PublishResult>;
   /** As `KeyedPublisher.loan`. */
   loan(maxBytes: number): Loan;
+  loan<Writer extends WriterOf<Message>>(
+    maxBytes: number,
+    options: WriterLoanOptions<Writer>,
+  ): WriterLoan<Writer>;
   loan<Field extends BytesFieldOf<Message>>(
     maxBytes: number,
     options: FieldLoanOptions<Field>,
@@ -360,23 +401,41 @@ export interface Endpoint extends AsyncDisposable {
    * that `{}` matches all. That a publisher is not there is told by the subscription. Throws `IpcError` INVALID_ARGUMENT
    * for an address that cannot be, a `TypeError` for an option that cannot be.
    */
+  subscribe<K, KS, M, MS, V extends MessageView<MS>>(
+    topic: KeyedTopic<K, KS, M, MS>,
+    filter: K,
+    options: ViewOptions<KS, V> & { readonly borrow: true },
+  ): Subscription<KS, V, BorrowedPublication<KS, V>>;
+  subscribe<K, KS, M, MS, V extends MessageView<MS>>(
+    topic: UnkeyedTopic<K, KS, M, MS>,
+    options: ViewOptions<undefined, V> & { readonly borrow: true },
+  ): Subscription<undefined, V, BorrowedPublication<undefined, V>>;
+  subscribe<K, KS, M, MS, V extends MessageView<MS>>(
+    topic: KeyedTopic<K, KS, M, MS>,
+    filter: K,
+    options: ViewOptions<KS, V>,
+  ): Subscription<KS, V>;
+  subscribe<K, KS, M, MS, V extends MessageView<MS>>(
+    topic: UnkeyedTopic<K, KS, M, MS>,
+    options: ViewOptions<undefined, V>,
+  ): Subscription<undefined, V>;
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,
-    options: SubscribeOptions<KS> & { readonly borrow: true },
+    options: SubscribeOptions<KS, MS> & { readonly borrow: true },
   ): Subscription<KS, MS, BorrowedPublication<KS, MS>>;
   subscribe<K, KS, M, MS>(
     topic: UnkeyedTopic<K, KS, M, MS>,
-    options: SubscribeOptions<undefined> & { readonly borrow: true },
+    options: SubscribeOptions<undefined, MS> & { readonly borrow: true },
   ): Subscription<undefined, MS, BorrowedPublication<undefined, MS>>;
   subscribe<K, KS, M, MS>(
     topic: KeyedTopic<K, KS, M, MS>,
     filter: K,
-    options?: SubscribeOptions<KS>,
+    options?: SubscribeOptions<KS, MS>,
   ): Subscription<KS, MS>;
   subscribe<K, KS, M, MS>(
     topic: UnkeyedTopic<K, KS, M, MS>,
-    options?: SubscribeOptions<undefined>,
+    options?: SubscribeOptions<undefined, MS>,
   ): Subscription<undefined, MS>;
 
   /**

@@ -7,7 +7,6 @@ import type {
   Endpoint,
   EndpointEvents,
   ServeOptions,
-  SubscribeOptions,
   Target,
 } from "./api.js";
 import { backOffRules } from "./back-off.js";
@@ -41,7 +40,7 @@ import type { StreamReceiver } from "./session/stream-receiver.js";
 import { TopicPublisher } from "./topic/publisher.js";
 import { publisherApi } from "./topic/publisher-api.js";
 import type { KeyIdentity } from "./topic/topic-key.js";
-import { TopicSubscription } from "./topic/subscription.js";
+import { type AnySubscribeOptions, TopicSubscription } from "./topic/subscription.js";
 import { fromTransportError } from "./transport-errors.js";
 import type { WireMetadata } from "./wire/metadata.js";
 
@@ -266,10 +265,10 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     return publisherApi(topic, publisher) as never;
   }
 
-  subscribe(topic: AnyTopic, first: unknown, second?: SubscribeOptions): never {
+  subscribe(topic: AnyTopic, first: unknown, second?: AnySubscribeOptions): never {
     this.#checkOpen();
     checkTopic(topic);
-    const options = (topic.kind === "topic" ? second : first) as SubscribeOptions | undefined;
+    const options = (topic.kind === "topic" ? second : first) as AnySubscribeOptions | undefined;
     const filter = topic.kind === "topic" ? first : {};
     const subscription: TopicSubscription = new TopicSubscription(topic, filter, options ?? {}, {
       host: this.host,

@@ -1,10 +1,11 @@
 import type { Target } from "./api.js";
 import type { BackOffPolicy } from "./back-off.js";
+import type { ViewType } from "./codec/inplace/view.js";
 import type { IpcError } from "./error.js";
 import type { Peer } from "./peer.js";
 
 /** Where a subscription leads, and how it goes on. */
-export interface SubscribeOptions<Key = unknown> {
+export interface SubscribeOptions<Key = unknown, Message = unknown> {
   /**
    * The publisher's address, or a connected peer. Without it the subscription is fed by every publisher of the topic in the
    * domain, those that come later among them, and goes on until it is ended here.
@@ -31,8 +32,25 @@ export interface SubscribeOptions<Key = unknown> {
    * `history`.
    */
   readonly latestOnly?: boolean | undefined;
+  /**
+   * Whether a publication is wanted, by its message. One that is not is passed over: it is not queued, kept as a latest value
+   * or counted, neither as received nor as lost. A borrowed message may be read during the call alone. What it throws ends
+   * the subscription at that publisher, as a message that cannot be decoded does.
+   */
+  readonly filter?: ((message: Message) => boolean) | undefined;
   /** Told when a publisher has confirmed the subscription, and when it is gone. What it throws becomes a warning. */
   readonly onPublisher?: ((event: PublisherEvent<Key>) => void) | undefined;
+}
+
+/** As `SubscribeOptions`, for messages that are read in place. */
+export interface ViewOptions<Key, View> extends SubscribeOptions<Key, View> {
+  /**
+   * The class that the plugin generates with `in_place=true`: `QuoteView` for messages `Quote`. Messages are not decoded: each
+   * is a view, whose getters read the field that is asked for, and throw where the bytes are no such message. With `borrow`,
+   * messages of 65,536 bytes or more stay in the publisher's memory whole, where it can change them while they are read;
+   * else a view has a private copy.
+   */
+  readonly view: ViewType<View>;
 }
 
 /** A publisher feeds a subscription from now on, or does so no more. */
@@ -92,7 +110,10 @@ export interface Publication<Key, Message> {
 export interface BorrowedPublication<Key, Message> extends Publication<Key, Message> {
   /** Whether large fields of the message are the publisher's memory now; else all of it is private. */
   readonly isBorrowed: boolean;
-  /** Gives the publisher's memory back: the fields that were borrowed are empty from here on. Idempotent. */
+  /**
+   * Gives the publisher's memory back: the fields that were borrowed are empty from here on, and the getters of a borrowed
+   * view throw `IpcError` FAILED_PRECONDITION. Idempotent.
+   */
   release(): void;
 }
 

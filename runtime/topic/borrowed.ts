@@ -1,6 +1,7 @@
 import type { Lent } from "../../transports/transport.js";
 import type { BorrowedPublication, Publication } from "../api.js";
 import type { BorrowedMessage } from "../codec/borrow.js";
+import { MessageView } from "../codec/inplace/view.js";
 import type { MessageQueue } from "../message-queue.js";
 import type { Peer } from "../peer.js";
 
@@ -45,6 +46,7 @@ export class PublicationWithLoan implements BorrowedPublication<unknown, unknown
 
   /** Copies what is borrowed, and gives it back. */
   copyOut(): void {
+    if (this.message instanceof MessageView) this.message.$bind(this.message.$bytes.slice());
     const values = this.message as Record<string, unknown>;
     for (const name of this.#names) {
       const value = values[name];

@@ -1,38 +1,18 @@
-import type { BlockStore } from "../../transports/transport.js";
-import type { FieldLoan, FieldLoanOptions, FieldUse, Loan, PublishOptions, PublishResult } from "../api.js";
+import type { FieldLoan, FieldUse, Loan, PublishOptions, PublishResult } from "../api.js";
 import type { BytesField, Codec } from "../codec/codec.js";
+import { checkInPlaceType } from "../codec/inplace/check-type.js";
 import { LENGTH_DELIMITED, TopLevelFields } from "../codec/top-level-fields.js";
 import { IpcError, isIpcError } from "../error.js";
 import { type BytesPayload, keep, MessagePayload } from "../session/payload.js";
 import { varintSize, writePaddedVarint, writeVarint } from "../wire/varint.js";
+import { type AnyLoan, checkCount, type Lender, type LoanRequest, OpenLoan } from "./open-loan.js";
 import { lendRoom, type Room } from "./room.js";
-
-/** What is lent. */
-export interface LoanRequest {
-  readonly codec: Codec<unknown, unknown>;
-  /** The topic's name. */
-  readonly fullName: string;
-  readonly maxBytes: number;
-  readonly options: FieldLoanOptions<string> | undefined;
-  readonly maxMessageBytes: number;
-  readonly store: BlockStore | undefined;
-}
-
-/** Whose loan it is: a publisher. */
-export interface Lender {
-  publish(payload: BytesPayload): PublishResult;
-  /** Calls `publish` when there is room. */
-  whenReady(publish: () => PublishResult, options: PublishOptions | undefined): Promise<PublishResult>;
-  /** The loan is published or released. */
-  onOver(loan: EitherLoan): void;
-}
-
-export type EitherLoan = Loan | FieldLoan<never>;
+import { LoanWithWriter } from "./writer-loan.js";
 
 const DEFAULT_REST_BYTES = 4_096;
 
 /** Lends room. Throws a `TypeError` for what cannot be, `IpcError` RESOURCE_EXHAUSTED above `maxMessageBytes`. */
-export function makeLoan(request: LoanRequest, lender: Lender): EitherLoan {
+export function makeLoan(request: LoanRequest, lender: Lender): AnyLoan {
   const { codec, maxBytes, options, maxMessageBytes, store } = request;
   checkCount("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
   if (maxBytes > maxMessageBytes) {
@@ -40,6 +20,10 @@ export function makeLoan(request: LoanRequest, lender: Lender): EitherLoan {
     throw new IpcError("RESOURCE_EXHAUSTED", text);
   }
   if (options === undefined) return new MessageLoan(lendRoom(maxBytes, store), request, lender);
+  if ("writer" in options) {
+    checkInPlaceType("writer", options.writer, codec.typeName);
+    return new LoanWithWriter(lendRoom(maxBytes, store), request, options.writer, lender);
+  }
   const { field, restBytes = DEFAULT_REST_BYTES } = options;
   checkCount("restBytes", restBytes, maxMessageBytes);
   const [number, { unset }] = findField(codec, field);
@@ -47,86 +31,6 @@ export function makeLoan(request: LoanRequest, lender: Lender): EitherLoan {
   const headBytes = varintSize(tag) + varintSize(maxBytes);
   const room = lendRoom(headBytes + maxBytes + restBytes, store);
   return new PartLoan(room, request, lender, { name: field, number, tag, headBytes, unset });
-}
-
-/** What both kinds of loans are. */
-abstract class OpenLoan {
-  protected readonly request: LoanRequest;
-  readonly #room: Room;
-  readonly #lender: Lender;
-  #bytes: Uint8Array;
-  #over: "published" | "released" | undefined;
-
-  constructor(room: Room, start: number, request: LoanRequest, lender: Lender) {
-    this.request = request;
-    this.#room = room;
-    this.#lender = lender;
-    this.#bytes = room.bytes.subarray(start, start + request.maxBytes);
-  }
-
-  get bytes(): Uint8Array {
-    this.checkNotOver();
-    return this.#bytes;
-  }
-
-  release(): void {
-    if (this.#over !== undefined) return;
-    this.#end("released");
-    this.#room.release();
-  }
-
-  [Symbol.dispose](): void {
-    this.release();
-  }
-
-  /** The bytes of all that the user was given and what belongs to it. */
-  protected get roomBytes(): number {
-    return this.#room.bytes.length;
-  }
-
-  protected checkNotOver(): void {
-    if (this.#over === undefined) return;
-    throw new IpcError(
-      "FAILED_PRECONDITION",
-      `the loan of ${this.request.fullName} is over: it was ${this.#over}`,
-    );
-  }
-
-  protected checkMessageBytes(size: number): void {
-    const { maxMessageBytes } = this.request;
-    if (size <= maxMessageBytes) return;
-    const text = `a publication of ${size} bytes is above the limit of ${maxMessageBytes} bytes (maxMessageBytes)`;
-    throw new IpcError("RESOURCE_EXHAUSTED", text);
-  }
-
-  protected whenReady(
-    publish: () => PublishResult,
-    options: PublishOptions | undefined,
-  ): Promise<PublishResult> {
-    return this.#lender.whenReady(publish, options);
-  }
-
-  /** Publishes the first `usedBytes` of the room, after `finish` has written what is missing. */
-  protected publishUsed(
-    usedBytes: number,
-    finish?: (bytes: Uint8Array, start: number) => void,
-  ): PublishResult {
-    const { bytes, start } = this.#room.takeBack();
-    finish?.(bytes, start);
-    this.#end("published");
-    const payload = this.#room.payload(usedBytes);
-    try {
-      return this.#lender.publish(payload);
-    } finally {
-      payload.drop();
-    }
-  }
-
-  #end(how: "published" | "released"): void {
-    this.#over = how;
-    this.#bytes = new Uint8Array(0);
-    this.#lender.onOver(this as unknown as EitherLoan);
-  }
 }
 
 /** Room for a whole message. */
@@ -230,10 +134,4 @@ function findField(codec: Codec<unknown, unknown>, name: string): [number, Bytes
   throw new TypeError(
     `${codec.typeName} has no field ${JSON.stringify(name)} that can be lent: a singular field of bytes, not required and of no oneof; there are: ${names}`,
   );
-}
-
-function checkCount(name: string, count: number, most: number): void {
-  if (Number.isInteger(count) && count >= 0 && count <= most) return;
-  const range = most === Number.MAX_SAFE_INTEGER ? "from 0" : `from 0 to ${most}`;
-  throw new TypeError(`${name} is ${count}; it must be a whole number ${range}`);
 }

@@ -1,5 +1,6 @@
-import type { FieldLoanOptions, KeyedPublisher, PublishOptions, UnkeyedPublisher } from "../api.js";
+import type { KeyedPublisher, PublishOptions, UnkeyedPublisher } from "../api.js";
 import type { AnyTopic } from "../definition.js";
+import type { LoanOptions } from "./open-loan.js";
 import type { TopicPublisher } from "./publisher.js";
 
 /** What users hold: with a key in front for a keyed topic, the message alone for one without. */
@@ -21,7 +22,7 @@ export function publisherApi(
         publish: (key: unknown, message: unknown) => publisher.publish(key, message),
         publishWhenReady: (key: unknown, message: unknown, options?: PublishOptions) =>
           publisher.publishWhenReady(key, message, options),
-        loan: (key: unknown, maxBytes: number, options?: FieldLoanOptions<string>) =>
+        loan: (key: unknown, maxBytes: number, options?: LoanOptions) =>
           publisher.loan(key, maxBytes, options),
       },
       Object.getOwnPropertyDescriptors(shared),
@@ -32,8 +33,7 @@ export function publisherApi(
       publish: (message: unknown) => publisher.publish(undefined, message),
       publishWhenReady: (message: unknown, options?: PublishOptions) =>
         publisher.publishWhenReady(undefined, message, options),
-      loan: (maxBytes: number, options?: FieldLoanOptions<string>) =>
-        publisher.loan(undefined, maxBytes, options),
+      loan: (maxBytes: number, options?: LoanOptions) => publisher.loan(undefined, maxBytes, options),
     },
     Object.getOwnPropertyDescriptors(shared),
   ) as UnkeyedPublisher<unknown>;

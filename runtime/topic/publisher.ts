@@ -1,5 +1,5 @@
 import type { BlockStore } from "../../transports/transport.js";
-import type { FieldLoanOptions, PublishOptions, PublishResult, ReadyOptions } from "../api.js";
+import type { PublishOptions, PublishResult, ReadyOptions } from "../api.js";
 import { abortError } from "../client-call.js";
 import type { Connection } from "../connection.js";
 import type { AnyTopic, TopicRules } from "../definition.js";
@@ -12,7 +12,8 @@ import { BytesPayload, keep, MessagePayload, type Payload } from "../session/pay
 import type { Stream } from "../session/stream.js";
 import { undecodable } from "../undecodable.js";
 import { MAX_KEY_BYTES } from "../wire/kinds.js";
-import { type EitherLoan, makeLoan } from "./loan.js";
+import { makeLoan } from "./loan.js";
+import type { AnyLoan, LoanOptions } from "./open-loan.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 import { Subscriber, type SubscriberOwner } from "./subscriber.js";
 import { type KeyIdentity, keyIdentity, matchesFilter } from "./topic-key.js";
@@ -54,7 +55,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   readonly #waitingForRoom: Waiters;
   readonly #message = new MessagePayload();
   /** Neither published nor released. */
-  readonly #loans = new Set<EitherLoan>();
+  readonly #loans = new Set<AnyLoan>();
   /** Where large publications are stored. */
   #store: BlockStore | undefined;
   #waitingPublications = 0;
@@ -159,7 +160,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   /** As `KeyedPublisher.loan`. */
-  loan(key: unknown, maxBytes: number, options: FieldLoanOptions<string> | undefined): EitherLoan {
+  loan(key: unknown, maxBytes: number, options: LoanOptions | undefined): AnyLoan {
     this.#checkOpen();
     const { response: codec, fullName } = this.#topic;
     const state = this.#keyState(key);

@@ -1,6 +1,8 @@
 import type { ReceivedBlock } from "../../transports/transport.js";
 import type { Publication } from "../api.js";
 import { type BorrowedMessage, borrowMessage } from "../codec/borrow.js";
+import { borrowView, privateView } from "../codec/inplace/receive-view.js";
+import type { MessageView, ViewType } from "../codec/inplace/view.js";
 import type { Connection } from "../connection.js";
 import type { AnyTopic } from "../definition.js";
 import { IpcError } from "../error.js";
@@ -21,6 +23,10 @@ export interface SourceOwner {
   readonly topic: AnyTopic;
   /** Large fields stay in the publisher's memory. */
   readonly borrows: boolean;
+  /** Messages are not decoded, but read in place. */
+  readonly view: ViewType<MessageView> | undefined;
+  /** Whether a message is wanted. May throw. */
+  readonly wants: ((message: unknown) => boolean) | undefined;
   /** Keys are to be told apart: for the latest values, or for going on over another link. */
   readonly identifiesKeys: boolean;
   /** The publisher has confirmed. */
@@ -174,7 +180,11 @@ export class TopicSource implements StreamReceiver {
     if (known === undefined) return;
     let message: unknown;
     try {
-      message = this.owner.topic.response.decode(bytes, start, end, mayAlias, this.#maxNesting);
+      const { view, topic } = this.owner;
+      message =
+        view === undefined
+          ? topic.response.decode(bytes, start, end, mayAlias, this.#maxNesting)
+          : privateView(view, bytes, start, end, mayAlias, this.#maxNesting);
     } catch (cause) {
       this.#refuse(cause);
       return;
@@ -213,7 +223,11 @@ export class TopicSource implements StreamReceiver {
     if (known === undefined) return;
     let borrowed: BorrowedMessage;
     try {
-      borrowed = borrowMessage(this.owner.topic.response, block, this.#maxNesting);
+      const { view, topic } = this.owner;
+      borrowed =
+        view === undefined
+          ? borrowMessage(topic.response, block, this.#maxNesting)
+          : borrowView(view, block, this.#maxNesting);
     } catch (cause) {
       this.#refuse(cause);
       return;
@@ -249,9 +263,18 @@ export class TopicSource implements StreamReceiver {
     timeUs: number,
   ): void {
     const isNew = known.resumesAfter === undefined || seq > known.resumesAfter;
+    const isWanted = this.#isWanted(borrowed);
+    if (isWanted === undefined) return;
     const missed = isNew ? missedUpTo(known, seq - 1, lost) : 0;
     known.seq = Math.max(known.seq, seq);
     if (missed > 0) this.owner.onLost(missed);
+    if (!isWanted) {
+      // Whoever reads the next one is told of what was lost before this one.
+      known.lost += missed;
+      this.#giveBack(borrowed);
+      this.onTaken(bytes);
+      return;
+    }
     const about = {
       key: known.key,
       message,
@@ -265,6 +288,23 @@ export class TopicSource implements StreamReceiver {
     if (isNew) return;
     if (publication instanceof PublicationWithLoan) publication.release();
     this.onTaken(bytes);
+  }
+
+  /** `undefined`: that cannot be said, and the subscription is over. */
+  #isWanted(borrowed: BorrowedMessage): boolean | undefined {
+    try {
+      return this.owner.wants?.(borrowed.message) !== false;
+    } catch (cause) {
+      this.#giveBack(borrowed);
+      this.#refuse(cause);
+      return undefined;
+    }
+  }
+
+  #giveBack({ lent }: BorrowedMessage): void {
+    if (lent === undefined) return;
+    lent.end();
+    this.connection.onDirty();
   }
 
   #withLoan(about: Publication<unknown, unknown>, borrowed: BorrowedMessage): PublicationWithLoan {

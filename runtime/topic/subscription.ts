@@ -6,11 +6,14 @@ import type {
   SubscribeOptions,
   Subscription,
   SubscriptionReadyOptions,
+  ViewOptions,
 } from "../api.js";
 import { type BackOffRules, backOffRules } from "../back-off.js";
 import type { Channel } from "../client.js";
 import { checkCanBlock } from "../client-blocking.js";
 import { abortError } from "../client-call.js";
+import { checkInPlaceType } from "../codec/inplace/check-type.js";
+import type { MessageView, ViewType } from "../codec/inplace/view.js";
 import { settleable } from "../connection.js";
 import type { AnyTopic } from "../definition.js";
 import { IpcError } from "../error.js";
@@ -38,6 +41,10 @@ export interface SubscriptionHome {
   onDone(): void;
 }
 
+/** The options of both kinds of subscriptions. */
+export type AnySubscribeOptions = SubscribeOptions<unknown, unknown> &
+  Partial<Pick<ViewOptions<unknown, MessageView>, "view">>;
+
 const NO_FIELDS: readonly string[] = [];
 
 /** A subscription, at one publisher or at all of the domain: one queue of what they publish. */
@@ -46,6 +53,8 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
   readonly host: Host;
   readonly filter: unknown;
   readonly borrows: boolean;
+  readonly view: ViewType<MessageView> | undefined;
+  readonly wants: ((message: unknown) => boolean) | undefined;
   readonly identifiesKeys: boolean;
   readonly #home: SubscriptionHome;
   readonly #fields: readonly string[];
@@ -72,7 +81,7 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
   readonly #onAbort = (): void => this.#finish(abortError(this.#signal!));
 
   /** Throws a `TypeError` for an option that cannot be, `IpcError` as `channel` of the home does. */
-  constructor(topic: AnyTopic, filter: unknown, options: SubscribeOptions<unknown>, home: SubscriptionHome) {
+  constructor(topic: AnyTopic, filter: unknown, options: AnySubscribeOptions, home: SubscriptionHome) {
     const { from, signal, borrow = false, reconnect, latestOnly = false, onPublisher } = options;
     if (latestOnly && (borrow || topic.rules.history === 0)) {
       const why = borrow ? "a subscription that borrows keeps none" : "the topic keeps no history";
@@ -82,6 +91,9 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
     this.host = home.host;
     this.filter = filter;
     this.borrows = borrow;
+    this.view = options.view;
+    this.wants = options.filter;
+    if (options.view !== undefined) checkInPlaceType("view", options.view, topic.response.typeName);
     this.#isLatestOnly = latestOnly;
     this.#home = home;
     this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;

@@ -73,3 +73,54 @@ function wireTypeOf(type: ScalarType): WireType {
       return WireType.Varint;
   }
 }
+
+/** Throws where a field within the message, however deep, does not end within what it stands in. protobuf-es reads on there. */
+export function checkEnds(desc: DescMessage, bytes: Uint8Array): void {
+  for (const { number, bytes: raw } of rawFields(desc, bytes)) {
+    const field = desc.fields.find((each) => each.number === number);
+    if (field === undefined) continue;
+    const reader = new BinaryReader(raw);
+    const [, tagged] = reader.tag();
+    const form = declared(field, tagged);
+    if (form === WireType.StartGroup) {
+      const content = raw.subarray(reader.pos);
+      checkEnds(field.message!, content.subarray(0, groupEnd(field.message!, content, number)));
+    } else if (form === WireType.LengthDelimited) {
+      const content = reader.bytes();
+      if (field.fieldKind === "map") checkEntry(field, content);
+      else if (field.message !== undefined) checkEnds(field.message, content);
+      else if (field.fieldKind === "list") checkPacked(field, content);
+    }
+  }
+}
+
+function groupEnd(desc: DescMessage, content: Uint8Array, number: number): number {
+  const reader = new BinaryReader(content);
+  for (let start = 0; ; start = reader.pos) {
+    const [inner, innerType] = reader.tag();
+    if (innerType === WireType.EndGroup && inner === number) return start;
+    pass(reader, desc, inner, innerType, content.length);
+  }
+}
+
+function checkEntry(field: DescField & { fieldKind: "map" }, content: Uint8Array): void {
+  const reader = new BinaryReader(content);
+  while (reader.pos < content.length) {
+    const [number, tagged] = reader.tag();
+    if (number === 2 && field.message !== undefined) {
+      checkEnds(field.message, reader.bytes());
+    } else {
+      const scalar = number === 1 ? field.mapKey : (field.scalar ?? ScalarType.INT32);
+      reader.skip(number > 2 ? tagged : wireTypeOf(scalar), number);
+    }
+  }
+  if (reader.pos > content.length) throw new Error("cut off");
+}
+
+function checkPacked(field: DescField, content: Uint8Array): void {
+  const scalar = field.scalar ?? ScalarType.INT32;
+  if (scalar === ScalarType.STRING || scalar === ScalarType.BYTES) return;
+  const reader = new BinaryReader(content);
+  while (reader.pos < content.length) reader.skip(wireTypeOf(scalar));
+  if (reader.pos > content.length) throw new Error("cut off");
+}

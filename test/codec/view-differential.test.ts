@@ -24,12 +24,17 @@ beforeAll(async () => {
 type Tally = Record<ViewVerdict, number>;
 
 /** Tries what is drawn for each type. `make` gives the bytes that are to be read. */
-function tryAll<T>(runs: number, more: fc.Arbitrary<T>, make: (pair: InPlacePair, bytes: Uint8Array, more: T) => Uint8Array[]): Tally {
-  const tally: Tally = { equal: 0, refused: 0, overrun: 0 };
+function tryAll<T>(
+  runs: number,
+  more: fc.Arbitrary<T>,
+  make: (pair: InPlacePair, bytes: Uint8Array, more: T) => Uint8Array[],
+): Tally {
+  const tally: Tally = { equal: 0, refused: 0, overrun: 0, hidden: 0 };
   for (const seed of seeds) {
     for (const [index, pair] of pairs.entries()) {
       const property = fc.property(messageArbitrary(pair.desc), more, (message, drawn) => {
-        for (const bytes of make(pair, toBinary(pair.desc, message), drawn)) tally[compareView(pair, bytes)]++;
+        for (const bytes of make(pair, toBinary(pair.desc, message), drawn))
+          tally[compareView(pair, bytes)]++;
       });
       fc.assert(property, { numRuns: runs, seed: seed + index, endOnFailure: true });
     }
@@ -61,8 +66,9 @@ describe("a view has what the decoded message has", { timeout: 300_000 }, () => 
     const tally = tryAll(RUNS, fc.array(mutations(), { minLength: 4, maxLength: 4 }), (_, bytes, changes) =>
       changes.map((change) => change(bytes)),
     );
-    expect(tally.equal).toBeGreaterThan(1_000);
-    expect(tally.refused).toBeGreaterThan(1_000);
+    expect(tally.equal).toBeGreaterThan(500);
+    expect(tally.refused).toBeGreaterThan(500);
     expect(tally.overrun).toBeLessThan(tally.equal / 20);
+    expect(tally.hidden).toBeLessThan(tally.refused / 20);
   });
 });

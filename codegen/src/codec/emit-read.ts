@@ -14,7 +14,11 @@ import {
 
 type SingularField = DescField & { fieldKind: "scalar" | "enum" | "message" };
 
-export const SCALAR_WITHOUT_PACKING: ReadonlySet<string> = new Set(["readString", "readLooseString", "readBytes"]);
+export const SCALAR_WITHOUT_PACKING: ReadonlySet<string> = new Set([
+  "readString",
+  "readLooseString",
+  "readBytes",
+]);
 
 /**
  * Prints the function that reads a message: into variables first, and then into one object with all properties that

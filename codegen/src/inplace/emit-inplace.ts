@@ -9,7 +9,15 @@ import { createScope } from "../names.js";
 import { createSymbols } from "../symbols.js";
 import { emitView } from "./emit-view.js";
 import { emitWriter } from "./emit-writer.js";
-import { codecOf, constantOf, inPlaceClass, inPlacePath, isGroup, isHoisted, kindOf } from "./inplace-code.js";
+import {
+  codecOf,
+  constantOf,
+  inPlaceClass,
+  inPlacePath,
+  isGroup,
+  isHoisted,
+  kindOf,
+} from "./inplace-code.js";
 
 const MAY_BE_PACKED = 8;
 
@@ -86,7 +94,9 @@ function declaredForm(field: DescField): number {
   if (field.fieldKind === "map") return LENGTH_DELIMITED;
   if (field.message !== undefined) return isGroup(field) ? START_GROUP : LENGTH_DELIMITED;
   const { wireType, read } = valueKind(field);
-  return field.fieldKind === "list" && !SCALAR_WITHOUT_PACKING.has(read) ? wireType + MAY_BE_PACKED : wireType;
+  return field.fieldKind === "list" && !SCALAR_WITHOUT_PACKING.has(read)
+    ? wireType + MAY_BE_PACKED
+    : wireType;
 }
 
 /** Prints the kinds of values that are made of others. */
@@ -106,7 +116,8 @@ function emitKinds(code: MessageCode): void {
 }
 
 function hoistedKind(code: MessageCode, field: DescField, message: DescMessage | undefined): Code {
-  if (message === undefined) return [runtime(code, "textKind"), "(", kindOf(code, valueKind(field).read), ")"];
+  if (message === undefined)
+    return [runtime(code, "textKind"), "(", kindOf(code, valueKind(field).read), ")"];
   if (messageForm(field, message) === "json")
     return [runtime(code, "structKind"), "(", codecOf(code, message), ")"];
   return [runtime(code, "wrapperKind"), "(", kindOf(code, valueKind(message.fields[0]!).read), ")"];

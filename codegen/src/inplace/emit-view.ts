@@ -24,7 +24,13 @@ export function emitView(code: MessageCode): void {
       f.print(`  get ${member.localName}(): `, type, ";");
       continue;
     }
-    f.print("  ", overriding(code, member.localName), `get ${member.localName}()`, typed(code, ": ", type), " {");
+    f.print(
+      "  ",
+      overriding(code, member.localName),
+      `get ${member.localName}()`,
+      typed(code, ": ", type),
+      " {",
+    );
     if (member.kind === "oneof") readOneof(code, member);
     else readField(code, member);
     f.print("  }");

@@ -83,7 +83,13 @@ function emitMethod(code: MessageCode, field: DescField, verb: WriterVerb, name:
       if (field.message !== undefined && !holdsPlainValue(field)) {
         const put = isGroup(field) ? "putGroup" : "putMessage";
         const writer = inPlaceClass(code, field.message, "Writer");
-        printMember(code, name, [fill(code, field.message)], "void", call(code, put, field, [writer, ", fill"]));
+        printMember(
+          code,
+          name,
+          [fill(code, field.message)],
+          "void",
+          call(code, put, field, [writer, ", fill"]),
+        );
         return;
       }
       printMember(

@@ -147,7 +147,9 @@ function fillIn<Writer>(
   try {
     const result: unknown = fill(message);
     if (isThenable(result)) {
-      throw new TypeError("a function that fills a message in cannot be async: the message is over when it returns");
+      throw new TypeError(
+        "a function that fills a message in cannot be async: the message is over when it returns",
+      );
     }
     // The callback may have released the loan.
     turnOf(inner);

@@ -107,5 +107,10 @@ export function trimBytes(writer: MessageWriter, name: string, number: number, b
 
 function checkByteCount(writer: MessageWriter, name: string, byteCount: number, most: number): void {
   if (Number.isInteger(byteCount) && byteCount >= 0 && byteCount <= most) return;
-  throw notAValue(writer, name, byteCount, new RangeError(`a count of bytes is a whole number up to ${most}`));
+  throw notAValue(
+    writer,
+    name,
+    byteCount,
+    new RangeError(`a count of bytes is a whole number up to ${most}`),
+  );
 }

@@ -72,9 +72,7 @@ export function readViewMap<View>(
   type: ViewType<View>,
 ): { [key: string]: View } {
   return readEntries<Parts, View>(view, number, keys, addValue, (at, parts) =>
-    parts === undefined
-      ? viewWithin(at, type, at.bytes, at.start, at.start)
-      : viewOfParts(at, parts, type),
+    parts === undefined ? viewWithin(at, type, at.bytes, at.start, at.start) : viewOfParts(at, parts, type),
   );
 }
 

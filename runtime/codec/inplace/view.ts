@@ -100,7 +100,7 @@ export function spanOf(view: MessageView): Span {
   const span = view.$span;
   // Memory that was taken back has no bytes.
   if (span.end > span.bytes.length) {
-    const text = `the memory of this ${span.layout.typeName} is gone: its publication was released`;
+    const text = `the memory of this ${span.layout.typeName} is gone: its publication was released, or its link has ended`;
     throw new IpcError("FAILED_PRECONDITION", text);
   }
   cursor.isPrivate = false;

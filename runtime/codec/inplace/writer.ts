@@ -113,7 +113,8 @@ export function checkRequired(writer: MessageWriter): void {
 
 /** What a field does not take. */
 export function notAValue(writer: MessageWriter, name: string, value: unknown, cause: unknown): IpcError {
-  const shown = typeof value === "object" && value !== null ? `an ${value.constructor?.name ?? "object"}` : show(value);
+  const shown =
+    typeof value === "object" && value !== null ? `an ${value.constructor?.name ?? "object"}` : show(value);
   return new IpcError("INVALID_ARGUMENT", `${typeNameOf(writer)}.${name} cannot be ${shown}`, { cause });
 }
 

@@ -8,6 +8,7 @@ import { cancellationTests } from "./cancellation.js";
 import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
 import { flowTests } from "./flow.js";
+import { inPlaceTests } from "./in-place.js";
 import { inspectTests } from "./inspect.js";
 import { interceptorTests } from "./interceptors.js";
 import { largeTests } from "./large.js";
@@ -38,6 +39,7 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     loanTests(world);
     borrowTests(world);
     borrowedCallTests(world);
+    inPlaceTests(world);
     blockingTests(world);
     reconnectTests(world);
     inspectTests(world);
