@@ -38,6 +38,11 @@ const cases: readonly {
     options: ["target=ts", "import_extension=js", "messages=ts-proto"],
   },
   {
+    folder: "in-place",
+    files: ["kinds.proto", "topics.proto"],
+    options: ["target=ts", "import_extension=js", "in_place=true"],
+  },
+  {
     folder: "rewritten",
     files: ["kinds.proto"],
     options: ["target=ts", "import_extension=js", "rewrite_imports=./other/**/*_pb.js:@example/other"],

@@ -103,7 +103,7 @@ describe("options", () => {
     const { exitCode, stderr } = await kinds("target=ts", "mesages=ts-proto");
     expect(exitCode).not.toBe(0);
     expect(stderr).toContain(
-      'protoc-gen-protoipc: invalid option "mesages=ts-proto": there is no option "mesages", did you mean "messages"?; known options: messages, codec, codec_messages, target, import_extension, ',
+      'protoc-gen-protoipc: invalid option "mesages=ts-proto": there is no option "mesages", did you mean "messages"?; known options: messages, codec, codec_messages, in_place, target, import_extension, ',
     );
   });
 
