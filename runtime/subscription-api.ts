@@ -47,7 +47,7 @@ export interface ViewOptions<Key, View> extends SubscribeOptions<Key, View> {
   /**
    * The class that the plugin generates with `in_place=true`: `QuoteView` for messages `Quote`. Messages are not decoded: each
    * is a view, whose getters read the field that is asked for, and throw where the bytes are no such message. With `borrow`,
-   * messages of 65,536 bytes or more stay in the publisher's memory whole, where it can change them while they are read;
+   * messages of 16,384 bytes or more stay in the publisher's memory whole, where it can change them while they are read;
    * else a view has a private copy.
    */
   readonly view: ViewType<View>;

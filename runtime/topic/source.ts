@@ -1,4 +1,4 @@
-import type { ReceivedBlock } from "../../transports/transport.js";
+import type { Lent, ReceivedBlock } from "../../transports/transport.js";
 import type { Publication } from "../api.js";
 import { type BorrowedMessage, borrowMessage } from "../codec/borrow.js";
 import { borrowView, privateView } from "../codec/inplace/receive-view.js";
@@ -263,7 +263,7 @@ export class TopicSource implements StreamReceiver {
     timeUs: number,
   ): void {
     const isNew = known.resumesAfter === undefined || seq > known.resumesAfter;
-    const isWanted = this.#isWanted(borrowed);
+    const isWanted = this.#isWanted(message, borrowed?.lent);
     if (isWanted === undefined) return;
     const missed = isNew ? missedUpTo(known, seq - 1, lost) : 0;
     known.seq = Math.max(known.seq, seq);
@@ -271,7 +271,7 @@ export class TopicSource implements StreamReceiver {
     if (!isWanted) {
       // Whoever reads the next one is told of what was lost before this one.
       known.lost += missed;
-      this.#giveBack(borrowed);
+      this.#giveBack(borrowed?.lent);
       this.onTaken(bytes);
       return;
     }
@@ -291,17 +291,17 @@ export class TopicSource implements StreamReceiver {
   }
 
   /** `undefined`: that cannot be said, and the subscription is over. */
-  #isWanted(borrowed: BorrowedMessage): boolean | undefined {
+  #isWanted(message: unknown, lent: Lent | undefined): boolean | undefined {
     try {
-      return this.owner.wants?.(borrowed.message) !== false;
+      return this.owner.wants?.(message) !== false;
     } catch (cause) {
-      this.#giveBack(borrowed);
+      this.#giveBack(lent);
       this.#refuse(cause);
       return undefined;
     }
   }
 
-  #giveBack({ lent }: BorrowedMessage): void {
+  #giveBack(lent: Lent | undefined): void {
     if (lent === undefined) return;
     lent.end();
     this.connection.onDirty();

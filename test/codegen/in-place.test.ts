@@ -66,6 +66,7 @@ describe("names that clash", { timeout }, () => {
     (call("reservePixels$", 2) as Uint8Array).fill(7);
     members["reservePixels"] = "text";
     call("setDetail$", (detail: Record<string, unknown>) => {
+      // biome-ignore lint/suspicious/noThenProperty: a field of that name is what is tested
       detail["then"] = "within";
     });
     members["setDetail"] = 4;
@@ -84,6 +85,7 @@ describe("names that clash", { timeout }, () => {
       pixels: Uint8Array.of(7, 7),
       reservePixels: "text",
       // What is not given is looked up in what every object has.
+      // biome-ignore lint/suspicious/noThenProperty: a field of that name is what is tested
       detail: { then: "within", hasOwnProperty: "" },
       setDetail: 4,
       legs: [1, 2, 3],

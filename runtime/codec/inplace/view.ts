@@ -26,7 +26,7 @@ export interface Span {
  * copied and nothing kept: what changes in the bytes changes in the view.
  */
 export abstract class MessageView<Message = unknown> {
-  /** For generated code alone. */
+  /** @hidden For generated code alone. */
   readonly $span: Span;
 
   /**
@@ -82,7 +82,7 @@ export abstract class MessageView<Message = unknown> {
 /** A generated class of views. */
 export interface ViewType<View> {
   new (bytes: Uint8Array, start?: number, end?: number, maxNesting?: number): View;
-  /** What generated code knows of the message. */
+  /** @hidden What generated code knows of the message. */
   readonly layout: MessageLayout;
 }
 

@@ -35,9 +35,9 @@ export interface Reserved {
 export abstract class MessageWriter<Message = unknown> {
   /** The message's type; there is no such property. */
   declare readonly $message?: Message;
-  /** For generated code alone. */
+  /** @hidden For generated code alone. */
   readonly $page: Page;
-  /** For generated code alone: the required fields that are not set yet. */
+  /** @hidden For generated code alone: the required fields that are not set yet. */
   readonly $missing: Set<string> | undefined;
 
   constructor(page: Page) {
@@ -50,7 +50,7 @@ export abstract class MessageWriter<Message = unknown> {
 /** A generated class of writers. */
 export interface WriterType<Writer> {
   new (page: Page): Writer;
-  /** What generated code knows of the message. */
+  /** @hidden What generated code knows of the message. */
   readonly layout: MessageLayout;
 }
 

@@ -33,7 +33,7 @@ export function inPlaceTests(world: World): void {
       const borrowing = reader.subscribe(Echo.keyed, {}, { from: address, view, borrow: true });
       const copying = reader.subscribe(Echo.keyed, {}, { from: address, view });
       await Promise.all([borrowing.ready(), copying.ready()]);
-      const sizes = [0, 100, 60_000, 65_536, MIB];
+      const sizes = [0, 100, 16_000, 16_384, MIB];
       for (const [number, size] of sizes.entries()) {
         const loan = publisher.loan(KEY, size + 100, { writer: TopicMessageWriter });
         loan.message.number = number;
@@ -50,7 +50,7 @@ export function inPlaceTests(world: World): void {
         expect([message.number, message.text, lost]).toEqual([seen, "whole", 0]);
         expect(same(message.body, pattern(size, seen))).toBe(true);
         expect(message.$decode()).toMatchObject({ number: seen, text: "whole" });
-        expect(isBorrowed).toBe(world.canBorrow && size >= 65_536);
+        expect(isBorrowed).toBe(world.canBorrow && size >= 16_384);
         if (isBorrowed) gone = message;
         if (++seen === sizes.length) break;
       }
