@@ -49,6 +49,7 @@ export abstract class MessageWriter<Message = unknown> {
 
 /** A generated class of writers. */
 export interface WriterType<Writer> {
+  /** @hidden For generated code alone. */
   new (page: Page): Writer;
   /** @hidden What generated code knows of the message. */
   readonly layout: MessageLayout;
