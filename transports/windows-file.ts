@@ -20,10 +20,23 @@ export async function readWindowsFile(path: string, maxBytes: number): Promise<B
   }
 }
 
+/** As `checkOwnFile`, on Windows, for a file in a directory that was checked. */
+export async function checkWindowsFile(path: string): Promise<void> {
+  try {
+    await whileOthersHaveIt(() => checkOnce(path));
+  } catch (error) {
+    if (errnoOf(error) !== "ENOENT") throw transportErrorOf(error, `cannot look at ${path}`);
+  }
+}
+
+async function checkOnce(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (found.isSymbolicLink()) throw denied(path, "is a symbolic link");
+  if (!found.isFile()) throw denied(path, "is no regular file");
+}
+
 async function readOnce(path: string, maxBytes: number): Promise<Buffer> {
-  const before = await lstat(path);
-  if (before.isSymbolicLink()) throw denied(path, "is a symbolic link");
-  if (!before.isFile()) throw denied(path, "is no regular file");
+  await checkOnce(path);
   const file = await open(path, constants.O_RDONLY);
   try {
     const found = await file.stat();

@@ -3,6 +3,7 @@ import { closeSync, constants, openSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { listen } from "../bind-path.js";
 import { errnoOf, transportErrorOf } from "../errno.js";
+import { TransportError } from "../transport.js";
 import { entryPath, readEntry } from "./entry.js";
 import type { Unlock } from "./lock.js";
 import { lockServer } from "./lock-server.js";
@@ -39,7 +40,7 @@ export async function takeWindowsLock(
   };
   try {
     // Before anybody can see that there is an owner: what it reads then is of this one.
-    if ((await readEntry(directory)) !== undefined) await removeFile(entryPath(directory));
+    if (await hasEntry(directory)) await removeFile(entryPath(directory));
     await listen(presence.server, lockPipe(secret, name));
     return unlock;
   } catch (error) {
@@ -48,6 +49,16 @@ export async function takeWindowsLock(
     // A pipe of an owner that ends is there for a moment after its file was closed.
     if (code === "EADDRINUSE" || code === "EACCES") return undefined;
     throw transportErrorOf(error, "cannot lock the endpoint's name");
+  }
+}
+
+/** What is no entry says of nobody that he is there: it is left to whoever has the lock. */
+async function hasEntry(directory: string): Promise<boolean> {
+  try {
+    return (await readEntry(directory)) !== undefined;
+  } catch (error) {
+    if (error instanceof TransportError && error.kind === "denied") return false;
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
 import { errnoOf, transportErrorOf } from "../errno.js";
 import { TransportError } from "../transport.js";
-import { readWindowsFile, removeWindowsFile, renameOver } from "../windows-file.js";
+import { checkWindowsFile, readWindowsFile, removeWindowsFile, renameOver } from "../windows-file.js";
 
 const GROUP_AND_OTHERS_WRITE = 0o022;
 /** There are no user ids and modes there, and files that are open stand in the way. */
@@ -26,7 +26,8 @@ export async function readOwnFile(path: string, maxBytes: number): Promise<Buffe
 
 /** Throws as `readOwnFile` does where something stands at the path that is no file of our own, whatever is in it. */
 export async function checkOwnFile(path: string): Promise<void> {
-  if (!ON_WINDOWS) await withOwnFile(path, () => Promise.resolve(undefined));
+  if (ON_WINDOWS) await checkWindowsFile(path);
+  else await withOwnFile(path, () => Promise.resolve(undefined));
 }
 
 async function withOwnFile<T>(
