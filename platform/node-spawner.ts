@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:fs";
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { SpawnedProcess, Spawner } from "../runtime/children/spawner.js";
 import {
@@ -136,8 +136,13 @@ function readLines(stream: Readable, onLine: (line: string) => void): void {
 async function startError(error: unknown, command: string, cwd: string | undefined): Promise<TransportError> {
   const what = `cannot start ${command}`;
   try {
-    // With the dot, it has to be a directory.
-    if (cwd !== undefined) await access(`${cwd}/.`, constants.X_OK);
+    if (cwd !== undefined) {
+      // With the dot it has to be a directory, except on Windows, which takes the dot away.
+      await access(`${cwd}/.`, constants.X_OK);
+      if (!(await stat(cwd)).isDirectory()) {
+        throw Object.assign(new Error(`${cwd} is no directory`), { code: "ENOTDIR" });
+      }
+    }
   } catch (cause) {
     return transportErrorOf(cause, `${what} in ${cwd} (cwd)`);
   }
