@@ -11,6 +11,9 @@ import {
 import { nativeFileLock } from "../file-lock.js";
 import type { DoctorOptions, Finding } from "./finding.js";
 
+/** There are no sockets there, and no modes: names stand in the profile. */
+const ON_WINDOWS = process.platform === "win32";
+
 export async function checkDirectory(options: DoctorOptions): Promise<Finding[]> {
   const root = await chooseRoot();
   const domain = chooseDomain(options.domain);
@@ -39,7 +42,7 @@ export async function checkDirectory(options: DoctorOptions): Promise<Finding[]>
     });
   }
   const pathBytes = Buffer.byteLength(join(root.path, domain, "n".repeat(64), "unix~0000"));
-  if (pathBytes > 107) {
+  if (pathBytes > 107 && !ON_WINDOWS) {
     const finding = `sockets of the longest names would have paths of ${pathBytes} bytes, the limit is 107`;
     found.push({
       check: "directory",
@@ -56,7 +59,7 @@ const STICKY = 0o1000;
 
 /** The parent is checked by whoever uses the directory. What is above that can be replaced with all that is in it. */
 function checkAncestors(path: string): Finding[] {
-  if (process.platform === "win32") return [];
+  if (ON_WINDOWS) return [];
   const found: Finding[] = [];
   for (
     let inner = dirname(path), outer = dirname(inner);
@@ -80,13 +83,7 @@ function checkAncestors(path: string): Finding[] {
 /** Processes with another environment look elsewhere. */
 export async function checkOtherRoots(options: DoctorOptions): Promise<Finding[]> {
   const chosen = await chooseRoot();
-  const uid = process.geteuid?.() ?? 0;
-  const runtime = process.env["XDG_RUNTIME_DIR"];
-  const others: Root[] = [
-    { path: `/run/user/${uid}/protoipc`, rule: "/run/user" },
-    { path: `/tmp/protoipc-${uid}`, rule: "/tmp" },
-    ...(runtime === undefined ? [] : [{ path: join(runtime, "protoipc"), rule: "XDG_RUNTIME_DIR" as const }]),
-  ];
+  const others = ON_WINDOWS ? await profileRoot() : unixRoots();
   const found: Finding[] = [];
   for (const root of others) {
     if (root.path === chosen.path || !existsSync(root.path)) continue;
@@ -112,4 +109,20 @@ export async function checkOtherRoots(options: DoctorOptions): Promise<Finding[]
   return found.length > 0
     ? found
     : [{ check: "other directories", state: "ok", finding: "no endpoints elsewhere" }];
+}
+
+function unixRoots(): Root[] {
+  const uid = process.geteuid?.() ?? 0;
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  return [
+    { path: `/run/user/${uid}/protoipc`, rule: "/run/user" },
+    { path: `/tmp/protoipc-${uid}`, rule: "/tmp" },
+    ...(runtime === undefined ? [] : [{ path: join(runtime, "protoipc"), rule: "XDG_RUNTIME_DIR" as const }]),
+  ];
+}
+
+/** What is chosen without PROTOIPC_DIR, where there is such. */
+async function profileRoot(): Promise<Root[]> {
+  const { LOCALAPPDATA } = process.env;
+  return LOCALAPPDATA === undefined ? [] : [await chooseRoot({ LOCALAPPDATA })];
 }
