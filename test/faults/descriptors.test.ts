@@ -5,9 +5,11 @@ import { openFiles, openHere, rawSocket, repeat, settledFiles, start, until } fr
 
 // Node opens many modules at once while it starts, so that it needs more than it does afterwards.
 const MAX_OPEN_FILES = 128;
+/** Under Wine a client takes longer to come and go. */
+const CLIENTS = process.platform === "win32" ? 500 : 2_000;
 
 describe("the descriptors of a server", () => {
-  it("are as many after 2,000 clients that came and went", { timeout: 60_000 }, async () => {
+  it(`are as many after ${CLIENTS} clients that came and went`, { timeout: 60_000 }, async () => {
     const server = await start("fault-server", [{ name: "server" }]);
     const visit = async (): Promise<void> => {
       const endpoint = await openHere();
@@ -16,13 +18,13 @@ describe("the descriptors of a server", () => {
     };
     await repeat(10, 5, visit);
     const before = await settledFiles(server);
-    await repeat(2_000, 8, visit);
+    await repeat(CLIENTS, 8, visit);
     await until(
       () => settledFiles(server),
       (files) => files <= before,
       10_000,
     );
-    expect(await server.ask({ do: "report" })).toMatchObject({ disconnected: 2_010, unhandled: 0 });
+    expect(await server.ask({ do: "report" })).toMatchObject({ disconnected: CLIENTS + 10, unhandled: 0 });
   });
 
   // At its limit Node takes a connection and closes it at once, without an event: the peer sees an end of file, and the
@@ -34,12 +36,12 @@ describe("the descriptors of a server", () => {
     const server = await start("fault-server", [{ name: "server", limits }], MAX_OPEN_FILES);
     const client = (await openHere()).client(Echo, "server");
     await client.say({ text: "before" });
-    const before = await openFiles(server.pid);
+    const before = await openFiles(server);
     const crowd: Duplex[] = [];
     for (let i = 0; i < 2 * MAX_OPEN_FILES; i++) crowd.push(await rawSocket("server"));
     for (const socket of crowd) socket.resume().once("end", () => socket.destroy());
     await until(
-      () => openFiles(server.pid),
+      () => openFiles(server),
       (files) => files > MAX_OPEN_FILES - 5,
       10_000,
     );
@@ -54,7 +56,7 @@ describe("the descriptors of a server", () => {
     await late.close();
     for (const socket of crowd) socket.destroy();
     await until(
-      () => openFiles(server.pid),
+      () => openFiles(server),
       (files) => files <= before,
       10_000,
     );

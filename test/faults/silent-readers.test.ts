@@ -11,6 +11,8 @@ const PEERS = 100;
 const CALLS_PER_PEER = 50;
 const RESPONSE_BYTES = 30_000;
 const MEBIBYTE = 1024 * 1024;
+/** On Windows libuv copies what is written in one go: once more what waits for each peer, 256 KiB. */
+const LIMIT_MIB = process.platform === "win32" ? 64 + PEERS / 4 : 64;
 
 interface Report {
   readonly tally: { readonly running: number };
@@ -51,7 +53,9 @@ function demands(): Buffer {
 }
 
 describe("a hundred peers that ask for everything and read nothing", () => {
-  it("cost the server less than 64 MiB, and nobody else anything", { timeout: 60_000 }, async () => {
+  it(`cost the server less than ${LIMIT_MIB} MiB, and nobody else anything`, {
+    timeout: 60_000,
+  }, async () => {
     const server = await start("fault-server", [{ name: "server" }]);
     const client = (await openHere()).client(Echo, "server");
     const serve = async (count: number): Promise<void> => {
@@ -70,7 +74,7 @@ describe("a hundred peers that ask for everything and read nothing", () => {
     };
     await Promise.all(Array.from({ length: 50 }, large));
     await serve(500);
-    const before = await residentBytes(server.pid);
+    const before = await residentBytes(server);
 
     const bytes = demands();
     const sockets: Duplex[] = [];
@@ -86,13 +90,13 @@ describe("a hundred peers that ask for everything and read nothing", () => {
     let most = 0;
     for (let i = 0; i < 10; i++) {
       await serve(50);
-      most = Math.max(most, await residentBytes(server.pid));
+      most = Math.max(most, await residentBytes(server));
       await sleep(100);
     }
     console.log(
       `resident ${(before / MEBIBYTE).toFixed(1)} MiB before, ${(most / MEBIBYTE).toFixed(1)} MiB at most`,
     );
-    expect(most - before).toBeLessThan(64 * MEBIBYTE);
+    expect(most - before).toBeLessThan(LIMIT_MIB * MEBIBYTE);
 
     for (const socket of sockets) socket.destroy();
     await until(report, ({ peers, subscribers, tally }) => peers + subscribers + tally.running === 1, 20_000);

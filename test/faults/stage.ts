@@ -1,18 +1,19 @@
 // Where a fault test happens: a root directory of its own, and processes that end with it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach } from "vitest";
 import { type Endpoint, type OpenOptions, open } from "../../index.js";
+import { ownDescriptors } from "../harness/own-descriptors.js";
+import { programPath } from "../harness/program-path.js";
 import { rawPipe } from "./raw-pipe.js";
+import { reportOf, sendLine } from "./without-signals.js";
 import { shakeAsDialler } from "../../transports/pipe/windows-handshake.js";
 import { pipeOf } from "../../transports/pipe/windows-place.js";
 
@@ -20,9 +21,14 @@ import { pipeOf } from "../../transports/pipe/windows-place.js";
 export interface Child {
   readonly pid: number;
   readonly process: ChildProcess;
+  /** What it said when it was ready. */
+  readonly hello: unknown;
   /** Sends a command and resolves with its answer. Rejects when the process ends before. */
   ask<Answer = Record<string, unknown>>(command: object): Promise<Answer>;
-  /** Resolves when the signal is sent; for SIGKILL, when the process is gone. */
+  /**
+   * Resolves when the signal is sent; for SIGKILL, when the process is gone. On Windows a line does what the signal would:
+   * not while a question is open.
+   */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -60,7 +66,7 @@ export async function start(
   args: readonly (string | object)[],
   maxOpenFiles?: number,
 ): Promise<Child> {
-  const file = fileURLToPath(new URL(`../../dist/test/programs/${program}.js`, import.meta.url));
+  const file = programPath(program);
   const texts = args.map((arg) => (typeof arg === "string" ? arg : JSON.stringify(arg)));
   const command =
     maxOpenFiles === undefined
@@ -74,16 +80,20 @@ export async function start(
     if (line.done) throw new Error(`${program} ended without an answer`);
     return JSON.parse(line.value);
   };
-  await next();
+  const hello = await next();
+  const ask = <Answer>(message: object): Promise<Answer> => {
+    child.stdin.write(`${JSON.stringify(message)}\n`);
+    return next() as Promise<Answer>;
+  };
   return {
     pid: child.pid!,
     process: child,
-    ask<Answer>(message: object): Promise<Answer> {
-      child.stdin.write(`${JSON.stringify(message)}\n`);
-      return next() as Promise<Answer>;
-    },
+    hello,
+    ask,
     async kill(signal) {
       if (signal === "SIGKILL") await end(child);
+      else if (process.platform === "win32")
+        await sendLine(signal, child, ask, join(directory, `stopped-${child.pid}`));
       else child.kill(signal);
     },
   };
@@ -150,14 +160,17 @@ export async function until<T>(
 }
 
 /** The resident memory of a process, in bytes. */
-export async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
+export async function residentBytes(child: Child): Promise<number> {
+  if (process.platform === "win32") return (await reportOf(child)).residentBytes;
+  const status = await readFile(`/proc/${child.pid}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
 }
 
-/** How many descriptors a process has. */
-export async function openFiles(pid: number): Promise<number> {
-  return (await readdir(`/proc/${pid}/fd`)).length;
+/** How many descriptors a process has; without one, this process. As `ownDescriptors` counts them. */
+export async function openFiles(child?: Child): Promise<number> {
+  if (child === undefined) return ownDescriptors();
+  if (process.platform === "win32") return (await reportOf(child)).descriptors;
+  return (await readdir(`/proc/${child.pid}/fd`)).length;
 }
 
 /** Does `run` so many times, a few at a time. */
@@ -176,5 +189,5 @@ export async function settledFiles(server: Child): Promise<number> {
     ({ peers }) => peers === 0,
     10_000,
   );
-  return openFiles(server.pid);
+  return openFiles(server);
 }

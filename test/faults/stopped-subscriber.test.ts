@@ -35,10 +35,10 @@ describe("a subscriber that stands still for five seconds", () => {
       await publisher.ask({ do: "pace", topic, perTick: 5, tickMs: 10, bytes: 8_192 });
       await sleep(500);
       const before = await Promise.all(others.map((other) => rate(other, 3_000)));
-      const residentBefore = await residentBytes(publisher.pid);
+      const residentBefore = await residentBytes(publisher);
       await stopped.kill("SIGSTOP");
       const during = await Promise.all(others.map((other) => rate(other, 5_000)));
-      const residentDuring = await residentBytes(publisher.pid);
+      const residentDuring = await residentBytes(publisher);
       await stopped.kill("SIGCONT");
       const sent = await publisher.ask<Record<string, number>>({ do: "rest" });
       console.log(`messages a second before ${before.map(Math.round)}, during ${during.map(Math.round)}`);

@@ -58,6 +58,8 @@ setState({ assertionCalls: 0, expectedAssertionsNumber: null }, expect as never)
 
 const root = newSuite("", false);
 let current = root;
+/** What is to be done at the end of the test that runs, after the hooks of its suites. */
+const finished: Hook[] = [];
 
 function newSuite(name: string, isLeftOut: boolean): Suite {
   return {
@@ -173,6 +175,9 @@ export const afterAll = (hook: Hook): number => current.afterAll.push(hook);
 export const beforeEach = (hook: Hook): number => current.beforeEach.push(hook);
 export const afterEach = (hook: Hook): number => current.afterEach.push(hook);
 
+/** To be called while a test runs. */
+export const onTestFinished = (hook: Hook): number => finished.push(hook);
+
 export const vi = {
   async waitUntil(condition: () => unknown, { timeout = 1_000 }: Options = {}): Promise<void> {
     const giveUpAt = performance.now() + timeout;
@@ -243,7 +248,10 @@ async function stateOf(test: Test, suites: readonly Suite[], failure: unknown): 
     isSkipped = true;
     error = undefined;
   }
-  error ??= await failureOf([...suites].reverse().flatMap((suite) => [...suite.afterEach].reverse()));
+  // Also after a failure, or the next test has what this one left.
+  const late = await failureOf([...suites].reverse().flatMap((suite) => [...suite.afterEach].reverse()));
+  error ??= late;
+  error ??= await failureOf(finished.splice(0).reverse());
   if (error !== undefined) return { error };
   return isSkipped ? "skipped" : "passed";
 }

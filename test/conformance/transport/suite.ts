@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   type Link,
@@ -8,6 +7,7 @@ import {
   type Transport,
   TransportError,
 } from "../../../transports/transport.js";
+import { ownDescriptors } from "../../harness/own-descriptors.js";
 import { blockTests } from "./blocks.js";
 import { numbered, put, type Recorder, recorder, send, until } from "./recorder.js";
 
@@ -407,18 +407,14 @@ export function transportSuite(
         await until("the end", () => got.end !== undefined);
       };
       for (let i = 0; i < 20; i++) await cycle();
-      const before = openFiles();
+      const before = ownDescriptors();
       for (let i = 0; i < 50; i++) await Promise.all(Array.from({ length: 20 }, cycle));
       await until(
         "every accepted link ends",
         () => ends.length === 1_020 && ends.every(({ got }) => got.end),
       );
       expect(ends.every(({ got }) => got.records.length === 1)).toBe(true);
-      await until("no more open files than before", () => openFiles() <= before);
+      await until("no more open files than before", () => ownDescriptors() <= before);
     });
   });
-}
-
-function openFiles(): number {
-  return process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0;
 }
