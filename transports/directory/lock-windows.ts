@@ -57,7 +57,9 @@ async function hasEntry(directory: string): Promise<boolean> {
   try {
     return (await readEntry(directory)) !== undefined;
   } catch (error) {
-    if (error instanceof TransportError && error.kind === "denied") return false;
+    // With a cause it is the system that denies, and it may be an entry after all.
+    const isNone = error instanceof TransportError && error.kind === "denied" && error.cause === undefined;
+    if (isNone) return false;
     throw error;
   }
 }
