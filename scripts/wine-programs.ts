@@ -6,7 +6,7 @@ import { rolldown } from "rolldown";
 const NOT_ON_WINDOWS = /^(shm-|blocking-)/;
 
 /**
- * Bundles the programs that tests start into a folder. Under Wine a process of some 150 modules takes two seconds to start,
+ * Bundles the programs that tests start into a folder. Under Wine a process of many modules takes two seconds to start,
  * one of a few half a second, and tests start hundreds.
  */
 export async function bundlePrograms(repository: string, folder: string): Promise<void> {

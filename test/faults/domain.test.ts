@@ -27,7 +27,7 @@ interface Member {
   isVeteran: boolean;
 }
 
-/** Under Wine one process, the server, does a part of the work of all others: sixteen leave it no time. */
+/** Under Wine sixteen at a time were too slow for the times that are given here. */
 const SCALE =
   process.platform === "win32"
     ? { inWords: "four", count: 4, veterans: 2, kills: 10, killingMs: 15_000 }
