@@ -91,9 +91,8 @@ function writeList(
 ): void {
   const methods = methodsOf(writer);
   if (field.listKind !== "message" && field.packed && choose()) {
-    methods[named("set", field)]!(
-      choose() ? list : new Set(list).size === list.length ? new Set(list) : list,
-    );
+    // As an array, and as what can be gone through once only.
+    methods[named("set", field)]!(choose() ? list : list.values());
     return;
   }
   for (const value of list) {
