@@ -265,6 +265,11 @@ export class TopicSource implements StreamReceiver {
     const isNew = known.resumesAfter === undefined || seq > known.resumesAfter;
     const isWanted = this.#isWanted(message, borrowed?.lent);
     if (isWanted === undefined) return;
+    if (this.#isEnded) {
+      // By the filter: nobody would give back what is queued now.
+      this.#giveBack(borrowed?.lent);
+      return;
+    }
     const missed = isNew ? missedUpTo(known, seq - 1, lost) : 0;
     known.seq = Math.max(known.seq, seq);
     if (missed > 0) this.owner.onLost(missed);

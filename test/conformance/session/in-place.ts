@@ -80,6 +80,29 @@ export function inPlaceTests(world: World): void {
       expect(number).toBe(3);
     });
 
+    it("are not queued where the filter itself ends the subscription", async () => {
+      const { publisher, reader, address } = await stage();
+      let seen = 0;
+      const subscription = reader.subscribe(
+        Echo.keyed,
+        {},
+        {
+          from: address,
+          view: TopicMessageView,
+          borrow: true,
+          filter: () => {
+            seen++;
+            void subscription.close();
+            return true;
+          },
+        },
+      );
+      await subscription.ready();
+      publisher.publish(KEY, { body: pattern(MIB) });
+      await until("the publisher knows", () => publisher.subscribers === 0);
+      expect([seen, subscription.received]).toEqual([1, 0]);
+    });
+
     it("are passed over where the filter does not want them, and are not lost", async () => {
       const { publisher, reader, address } = await stage();
       const subscription = reader.subscribe(
