@@ -9,6 +9,8 @@ let used = 0;
 /** Copies `bytes[start, end)` to memory that nobody writes to again. */
 export function privateCopy(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;
+  // It would give memory of earlier copies away once more.
+  if (length < 0) throw new RangeError(`a range of bytes begins at ${start} and ends at ${end}`);
   if (length > MAX_SHARED_BYTES) return bytes.slice(start, end);
   if (used + length > slab.length) {
     slab = new Uint8Array(SLAB_BYTES);

@@ -164,6 +164,20 @@ describe("decoding", () => {
     }
   });
 
+  test("a tag that is cut off changes nothing of messages decoded earlier, whatever stands behind it", () => {
+    const { desc, codec } = pair("test.codec.v3.Scalars");
+    const decode = (bytes: Uint8Array, end: number): Message & { bytes: Uint8Array } =>
+      codec.decode(bytes, 0, end, false) as Message & { bytes: Uint8Array };
+    const bytes = encoded(desc, { bytes: new Uint8Array(40).fill(7) });
+    const cutOff = Uint8Array.of(0xa2, 0x86, 0x80, 0x00, 1, 2, 3);
+    for (let round = 0; round < 100; round++) {
+      const earlier = decode(bytes, bytes.length);
+      for (const end of [1, 2]) expect(() => decode(cutOff, end)).toThrow("behind the end of its message");
+      decode(encoded(desc, { bytes: new Uint8Array(40).fill(8) }), bytes.length);
+      expect(earlier.bytes).toEqual(new Uint8Array(40).fill(7));
+    }
+  });
+
   test("no native decoder of texts sees memory that a peer may write to", { timeout: 60_000 }, async () => {
     const script = join(out, "peer-memory.mjs");
     await writeFile(

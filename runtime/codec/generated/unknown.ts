@@ -24,6 +24,8 @@ export function addUnknown(
     const stop = skip(bytes, pos, end, tag, depth);
     return push(fields, tag, cursor.mayAlias ? bytes.subarray(pos, stop) : privateCopy(bytes, pos, stop));
   }
+  // The tag itself may be cut off, and its last bytes others'.
+  if (pos > end) throw overrun();
   // Where the field ends is found out in the copy: what a peer writes meanwhile cannot tell us two different things.
   const rest = privateCopy(bytes, pos, end);
   const data = rest.subarray(0, skip(rest, 0, rest.length, tag, depth));

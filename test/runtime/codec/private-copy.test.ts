@@ -18,3 +18,12 @@ test("every copy keeps its bytes, whatever is copied after it", () => {
     }),
   );
 });
+
+test("a range that ends before it begins is refused, and takes no memory from copies made earlier", () => {
+  const source = new Uint8Array(100).fill(1);
+  const earlier = privateCopy(source, 0, 50);
+  expect(() => privateCopy(source, 60, 20)).toThrow(RangeError);
+  source.fill(2);
+  privateCopy(source, 0, 50);
+  expect(earlier.every((byte) => byte === 1)).toBe(true);
+});
