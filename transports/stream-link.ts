@@ -2,15 +2,18 @@ import type { Readable, Writable } from "node:stream";
 import { continuesPreamble, describeMismatch, PREAMBLE } from "../runtime/wire/preamble.js";
 import { RecordReader } from "../runtime/wire/record-reader.js";
 import { RecordWriter } from "../runtime/wire/record-writer.js";
+import { STREAM_BATCHES } from "./stream-batches.js";
 import { varintSize, writeVarint } from "../runtime/wire/varint.js";
 import { stopWritingWhenBroken } from "./broken-pipe.js";
 import type {
+  BatchLayout,
   Link,
   LinkEnd,
   LinkInfo,
   LinkLimits,
   LinkReceiver,
   PeerCredentials,
+  RecordBatch,
   Slot,
 } from "./transport.js";
 
@@ -39,6 +42,7 @@ export interface StreamLinkOptions {
 export class StreamLink implements Link {
   readonly info: LinkInfo;
   readonly peer: PeerCredentials;
+  readonly batches: BatchLayout = STREAM_BATCHES;
   readonly #options: StreamLinkOptions;
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
@@ -105,6 +109,14 @@ export class StreamLink implements Link {
 
   commit(_slot: Slot, usedBytes: number): void {
     if (this.#end === undefined) this.#writer.commit(usedBytes);
+  }
+
+  batchRoom(maxBytes: number): number {
+    return this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+  }
+
+  commitBatch({ bytes, end }: RecordBatch): void {
+    if (this.#end === undefined) this.#writer.append(bytes, 0, end);
   }
 
   flush(): void {

@@ -66,6 +66,32 @@ export interface ReceivedBlock {
   borrow(): Lent | undefined;
 }
 
+/**
+ * How records stand one behind the other that are laid out once for several links. One object belongs to all links that a
+ * batch of it can be committed to.
+ */
+export interface BatchLayout {
+  /** A batch has at most so many records. */
+  readonly maxRecords: number;
+  /** The bytes before each record, which `writeHeader` fills. */
+  readonly headerBytes: number;
+  /** A record and its header begin at a multiple of so many bytes: a power of 2. */
+  readonly alignBytes: number;
+  /** Writes what stands before a record of `recordBytes` at `bytes[at]`. */
+  writeHeader(bytes: Uint8Array, at: number, recordBytes: number): void;
+}
+
+/** Records in memory of the session's. */
+export interface RecordBatch {
+  readonly bytes: Uint8Array;
+  /** The bytes of each record, without its header. */
+  readonly lengths: Uint32Array;
+  /** How many there are. */
+  readonly count: number;
+  /** `bytes[0, end)` is all of them, up to where the next one would begin. */
+  readonly end: number;
+}
+
 /** Who is at the other end. */
 export interface PeerCredentials {
   /** The process, where it is known. */
@@ -138,6 +164,15 @@ export interface Link {
    * is still out, and the payload has to go another way.
    */
   commitBlock?(slot: Slot, usedBytes: number, block: Block, start: number, end: number): boolean;
+  /** How batches of records are laid out for this link. Without it there are no `batchRoom` and `commitBatch`. */
+  readonly batches?: BatchLayout | undefined;
+  /**
+   * How many bytes of a batch, headers counted, the link has room for: at least one record of `maxBytes`. 0 where it has none
+   * for that: then `onWritable` follows. Holds until the link is asked for anything else.
+   */
+  batchRoom?(maxBytes: number): number;
+  /** Hands over copies of all records of a batch, as `commit` does, where `batchRoom` told that there is room. */
+  commitBatch?(batch: RecordBatch): void;
   /**
    * Delivers what has come (records, room that was asked for, the end), waiting for it for at most `timeoutMs` (from 0),
    * on this thread: nothing else runs meanwhile. Returns whether there was anything. Only where a link can do that; not

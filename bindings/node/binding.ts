@@ -57,8 +57,9 @@ export const CONTROL_COUNT = 2;
 export const CONTROL_LENGTHS = 3;
 export const CONTROL_WORDS = 128;
 
-/** A record takes a header of so many bytes, then its body, then zero bytes up to a multiple of 8. */
+/** A record takes a header of so many bytes, then its body, then zero bytes up to a multiple of so many. */
 export const RECORD_HEADER_BYTES = 8;
+export const RECORD_ALIGN_BYTES = 8;
 
 /** The bits of an id that no other thing of its kind has at the same time. */
 export const PLACE_MASK = 0xfffff;

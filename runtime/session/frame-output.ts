@@ -1,4 +1,4 @@
-import type { Link, Slot } from "../../transports/transport.js";
+import type { Link, RecordBatch, Slot } from "../../transports/transport.js";
 import { encodeUtf8, Tag, writeBytes, writeNumber } from "../wire/field-writer.js";
 import { Kind } from "../wire/kinds.js";
 import { metadataSize, type WireMetadata, writeMetadata } from "../wire/metadata.js";
@@ -6,7 +6,7 @@ import { varintSize, writePaddedVarint } from "../wire/varint.js";
 import type { BytesPayload, Payload } from "./payload.js";
 
 /** Room for every field of a frame that is a number, and the payload's tag and length: 13 numbers of at most 9 bytes. */
-const NUMBERS_BYTES = 128;
+export const NUMBERS_BYTES = 128;
 
 const NO_METADATA: readonly WireMetadata[] = [];
 
@@ -24,6 +24,12 @@ export interface OpenFields {
   readonly metadata: readonly WireMetadata[];
 }
 
+/** Frames that are laid out elsewhere, and go before any other to the links that they are for. */
+export interface Staged {
+  /** Commits them to all these links. */
+  settle(): void;
+}
+
 /**
  * Lays frames out in the link's memory. Every method returns false, having done nothing, when the link is full; those
  * whose payload stands in a block also where the peer holds as many blocks as it may, which `isFull` tells apart.
@@ -35,6 +41,8 @@ export class FrameOutput {
   payloadBytes = 0;
   /** Whether the link refused the last frame, and has not said since that it has room. */
   isFull = false;
+  /** What is to be committed before anything else. */
+  staged: Staged | undefined;
 
   constructor(link: Link, onCommit: () => void) {
     this.#link = link;
@@ -178,6 +186,20 @@ export class FrameOutput {
     return true;
   }
 
+  /** How many bytes of a batch the link has room for; 0: not for a frame with a payload of `payloadBytes`. */
+  batchRoom(payloadBytes: number): number {
+    this.staged?.settle();
+    const room = this.#link.batchRoom?.(NUMBERS_BYTES + payloadBytes) ?? 0;
+    this.isFull = room === 0;
+    return room;
+  }
+
+  /** Commits frames that found room. */
+  batch(batch: RecordBatch): void {
+    this.#link.commitBatch?.(batch);
+    this.#onCommit();
+  }
+
   #frame(
     kind: number,
     streamId: number,
@@ -200,6 +222,7 @@ export class FrameOutput {
   }
 
   #reserve(maxBytes: number): Slot | undefined {
+    this.staged?.settle();
     const slot = this.#link.reserve(maxBytes);
     this.isFull = slot === undefined;
     return slot;
@@ -220,15 +243,25 @@ export class FrameOutput {
     return true;
   }
 
-  /** The length is as wide as the bound needs, because it is known only after the message is written behind it. */
   #payload(bytes: Uint8Array, offset: number, payload: Payload): number {
-    bytes[offset++] = Tag.PAYLOAD;
-    const width = varintSize(payload.maxBytes);
-    const end = payload.writeInto(bytes, offset + width);
-    this.payloadBytes = end - offset - width;
-    writePaddedVarint(bytes, offset, this.payloadBytes, width);
+    const end = writePayload(bytes, offset, payload);
+    this.payloadBytes = end - offset - payloadHeadBytes(payload);
     return end;
   }
+}
+
+/** The bytes of a payload's tag and length. */
+export function payloadHeadBytes(payload: Payload): number {
+  return 1 + varintSize(payload.maxBytes);
+}
+
+/** The length is as wide as the bound needs, because it is known only after the message is written behind it. */
+export function writePayload(bytes: Uint8Array, offset: number, payload: Payload): number {
+  bytes[offset++] = Tag.PAYLOAD;
+  const width = varintSize(payload.maxBytes);
+  const end = payload.writeInto(bytes, offset + width);
+  writePaddedVarint(bytes, offset, end - offset - width, width);
+  return end;
 }
 
 // Each writes a frame's fields into a slot, all but the payload, and returns the offset after them.

@@ -220,6 +220,7 @@ export class Session implements LinkReceiver {
   send(): void {
     // Whoever was refused hears of it from `onWritable`; asking again at the end of every turn would never let go.
     if (!this.output.isFull) this.#pump();
+    this.output.staged?.settle();
     this.link.flush();
   }
 

@@ -3,6 +3,7 @@ import type { IpcError } from "../error.js";
 import { Flag } from "../wire/kinds.js";
 import type { WireMetadata } from "../wire/metadata.js";
 import type { Assembly } from "./assembly.js";
+import type { FrameBatch } from "./frame-batch.js";
 import type { OpenRequest } from "./opener.js";
 import type { BytesPayload, Payload } from "./payload.js";
 import { BLOCK_WINDOWS, ReceiveWindow } from "./receive-window.js";
@@ -150,6 +151,13 @@ export class Stream {
     this.sendMessages--;
     this.sendBytes -= session.output.payloadBytes;
     return true;
+  }
+
+  /** Sends messages that are laid out already, for which there are credit and room. */
+  sendBatch(batch: FrameBatch): void {
+    this.session.output.batch(batch);
+    this.sendMessages -= batch.count;
+    this.sendBytes -= batch.payloadBytes;
   }
 
   #sendLarge(

@@ -12,6 +12,7 @@ import { BytesPayload, keep, MessagePayload, type Payload } from "../session/pay
 import type { Stream } from "../session/stream.js";
 import { undecodable } from "../undecodable.js";
 import { MAX_KEY_BYTES } from "../wire/kinds.js";
+import { FanOut, markSharedLinks } from "./fan-out.js";
 import { makeLoan } from "./loan.js";
 import type { AnyLoan, LoanOptions } from "./open-loan.js";
 import type { KeyState, PendingPublication } from "./publication.js";
@@ -42,6 +43,7 @@ interface Intent {
 }
 
 const NO_FIELDS: readonly string[] = [];
+const NOBODY: readonly Subscriber[] = [];
 
 /** Publishes one topic to every subscriber of the endpoint: numbers, history, queues and losses. */
 export class TopicPublisher implements Served, SubscriberOwner {
@@ -54,6 +56,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   readonly #waitingForSubscribers: Waiters;
   readonly #waitingForRoom: Waiters;
   readonly #message = new MessagePayload();
+  readonly #fanOut: FanOut;
   /** Neither published nor released. */
   readonly #loans = new Set<AnyLoan>();
   /** Where large publications are stored. */
@@ -68,6 +71,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     this.#home = home;
     this.#store = home.blocks;
     this.#fields = topic.kind === "topic" ? topic.keyFields : NO_FIELDS;
+    this.#fanOut = new FanOut(this.#subscribers, (subscriber, key) => this.#isFor(subscriber, key));
     this.#waitingForSubscribers = new Waiters(home.host);
     this.#waitingForRoom = new Waiters(home.host);
     if (topic.kind === "unkeyedTopic")
@@ -124,19 +128,22 @@ export class TopicPublisher implements Served, SubscriberOwner {
     // Only where the latest values of several publishers may be compared.
     const timeUs = history > 0 ? this.#nowUs() : 0;
     // Encoded apart from a link's memory only where that is needed: for history, for a queue, or for several links.
-    let kept = history > 0 || this.#subscribers.size > 1 ? keep(payload, this.#store) : undefined;
+    let kept = history > 0 ? keep(payload, this.#store) : undefined;
+    const sentTogether =
+      this.#subscribers.size > 1 ? this.#fanOut.publish(state, timeUs, kept ?? payload) : 0;
     state.seq = seq;
+    if (this.#subscribers.size - sentTogether > 1) kept ??= keep(payload, this.#store);
     if (kept !== undefined && history > 0) {
       state.history.push({ key: state, seq, timeUs, payload: kept.hold() });
       if (state.history.length > history) state.history.shift()!.payload.drop();
     }
-    let matched = 0;
-    let sent = 0;
+    let matched = sentTogether;
+    let sent = sentTogether;
     let queued = 0;
     let dropped = 0;
     try {
-      for (const subscriber of this.#subscribers) {
-        if (!this.#isFor(subscriber, state)) continue;
+      for (const subscriber of sentTogether === this.#subscribers.size ? NOBODY : this.#subscribers) {
+        if (this.#fanOut.has(subscriber) || !this.#isFor(subscriber, state)) continue;
         matched++;
         if (subscriber.sendNow(state, seq, timeUs, kept ?? payload)) {
           sent++;
@@ -219,6 +226,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     this.#subscribers.add(subscriber);
     this.#chooseStore(subscriber);
+    markSharedLinks(this.#subscribers);
     const history: PendingPublication[] = [];
     for (const state of this.#keys.values()) {
       if (state.history.length === 0 || !this.#isFor(subscriber, state)) continue;
@@ -233,8 +241,10 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   onGone(subscriber: Subscriber): void {
+    this.#fanOut.settle();
     this.#subscribers.delete(subscriber);
     this.#chooseStore(subscriber);
+    markSharedLinks(this.#subscribers);
     this.#waitingForRoom.check();
     if (this.#subscribers.size === 0) this.#onEmpty?.();
   }

@@ -2,9 +2,11 @@ import { IpcError, isIpcError } from "../error.js";
 import type { TopicRules } from "../definition.js";
 import type { BlockStore } from "../../transports/transport.js";
 import type { Payload } from "../session/payload.js";
+import type { Session } from "../session/session.js";
 import { NO_METADATA, type Stream } from "../session/stream.js";
 import type { StreamReceiver } from "../session/stream-receiver.js";
 import { Fifo } from "../fifo.js";
+import type { FanOut } from "./fan-out.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 
 /** What a subscriber's publisher is told. */
@@ -48,6 +50,10 @@ export class Subscriber implements StreamReceiver {
   /** Whether a key matches its filter, by the key's id. */
   readonly matches: Map<KeyState, boolean> = new Map();
   filter: unknown;
+  /** Whether another subscription to the topic came over the same link. */
+  sharesLink = false;
+  /** Where it is sent publications together with others, for now. */
+  fanOut: FanOut | undefined;
 
   constructor(stream: Stream, owner: SubscriberOwner) {
     this.#stream = stream;
@@ -61,7 +67,11 @@ export class Subscriber implements StreamReceiver {
 
   /** The blocks that its link sends without copying. */
   get blocks(): BlockStore | undefined {
-    return this.#stream.session.link.blocks;
+    return this.session.link.blocks;
+  }
+
+  get session(): Session {
+    return this.#stream.session;
   }
 
   /** Confirms the subscription, and sends what the history holds for it. */
@@ -73,6 +83,23 @@ export class Subscriber implements StreamReceiver {
       this.#progress(publication.key, publication.seq);
     }
     this.onSendable();
+  }
+
+  /** Its stream, where a publication could go out over it now and nothing waits. */
+  get idleStream(): Stream | undefined {
+    const isIdle = this.#queue.length === 0 && this.#snapshot.length === 0 && this.#isEnding === undefined;
+    return isIdle && this.#stream.canSend ? this.#stream : undefined;
+  }
+
+  /** Whether it knows the key, and was sent or told of all up to its newest publication. */
+  isUpTo(key: KeyState): boolean {
+    const { toldUpTo, isAnnounced } = this.#progress(key, key.seq + 1);
+    return toldUpTo === key.seq && (isAnnounced || key.id === 0);
+  }
+
+  /** All publications of a key were sent, up to a number. */
+  wasSent(key: KeyState, seq: number): void {
+    this.#progress(key, seq).toldUpTo = seq;
   }
 
   /** Whether the payload could be handed over at once, without being kept. */

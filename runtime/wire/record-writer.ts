@@ -37,6 +37,8 @@ export interface RecordWriterOptions {
 /** How many entries of written pieces are kept before they are cut off, so that this is done rarely. */
 const MAX_DONE_WRITES = 256;
 const NO_BYTES = new Uint8Array(0);
+/** The longest length prefix of a record. */
+const MAX_PREFIX_BYTES = 5;
 
 /**
  * Lays records out for a byte stream, each behind its length prefix, in chunks that are reused once they are written.
@@ -100,6 +102,25 @@ export class RecordWriter {
     this.#waitingBytes += this.#prefixBytes + usedBytes;
     chunk.used = start + usedBytes;
     this.#slot.bytes = NO_BYTES;
+  }
+
+  /** How many bytes of records behind their prefixes `append` takes; 0 where `reserve` would refuse a record. */
+  room(recordBytes: number): number {
+    const left = this.#options.sendBufferBytes - this.#waitingBytes;
+    if (left <= 0) {
+      this.#refused = true;
+      return 0;
+    }
+    return Math.max(left, MAX_PREFIX_BYTES + recordBytes);
+  }
+
+  /** Commits copies of records that stand behind their prefixes. A slot that is not committed is given up. */
+  append(bytes: Uint8Array, start: number, end: number): void {
+    this.#slot.bytes = NO_BYTES;
+    const chunk = this.#chunkWithRoom(end - start);
+    chunk.bytes.set(bytes.subarray(start, end), chunk.used);
+    chunk.used += end - start;
+    this.#waitingBytes += end - start;
   }
 
   /** Hands everything committed to `write`. A slot that is not committed is given up. */

@@ -1,9 +1,11 @@
 import { RecordReader } from "../../runtime/wire/record-reader.js";
 import { RecordWriter } from "../../runtime/wire/record-writer.js";
+import { STREAM_BATCHES } from "../../transports/stream-batches.js";
 import { varintSize, writeVarint } from "../../runtime/wire/varint.js";
 import { ArrivedBlock } from "../../transports/memory/arrived-block.js";
 import type { MemoryBlocks } from "../../transports/memory/memory-blocks.js";
 import type {
+  BatchLayout,
   Block,
   Link,
   LinkEnd,
@@ -11,6 +13,7 @@ import type {
   LinkLimits,
   LinkReceiver,
   PeerCredentials,
+  RecordBatch,
   Slot,
 } from "../../transports/transport.js";
 import type { Random } from "./random.js";
@@ -58,6 +61,7 @@ export interface SimBlocks {
 export class SimLink implements Link {
   readonly info: LinkInfo;
   readonly peer: PeerCredentials = CREDENTIALS;
+  readonly batches: BatchLayout = STREAM_BATCHES;
   /** Whether a byte on its way to this end was changed. */
   isCorrupted = false;
   readonly #world: World;
@@ -70,6 +74,8 @@ export class SimLink implements Link {
   #other: SimLink | undefined;
   #receiver: LinkReceiver | undefined;
   #slot: Slot | undefined;
+  /** What `batchRoom` told, while that holds. */
+  #roomBytes = 0;
   /** The pieces on their way to the other end, the first of them from `#headAt` on. */
   #flight: Uint8Array[] = [];
   #headAt = 0;
@@ -129,6 +135,7 @@ export class SimLink implements Link {
   }
 
   reserve(maxBytes: number): Slot | undefined {
+    this.#roomBytes = 0;
     const slot = this.#end === undefined ? this.#writer.reserve(maxBytes) : undefined;
     this.#slot = slot;
     if (slot === undefined) this.#countRefusal();
@@ -169,7 +176,31 @@ export class SimLink implements Link {
     return true;
   }
 
+  batchRoom(maxBytes: number): number {
+    this.#slot = undefined;
+    this.#roomBytes = this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+    if (this.#roomBytes === 0) this.#countRefusal();
+    return this.#roomBytes;
+  }
+
+  commitBatch({ bytes, lengths, count, end }: RecordBatch): void {
+    if (end > this.#roomBytes) {
+      throw new Violation(`a batch of ${end} bytes where there was room for ${this.#roomBytes}`);
+    }
+    this.#roomBytes = 0;
+    if (this.#end !== undefined) return;
+    const { headerBytes } = this.batches;
+    for (let i = 0, at = 0; i < count; i++) {
+      const start = at + headerBytes;
+      at = start + lengths[i]!;
+      this.#committed++;
+      this.#observer.onCommit(bytes.slice(start, at));
+    }
+    this.#writer.append(bytes, 0, end);
+  }
+
   flush(): void {
+    this.#roomBytes = 0;
     if (this.#end === undefined) this.#writer.flush();
   }
 

@@ -5,6 +5,7 @@ import { BytesPayload } from "../../runtime/session/payload.js";
 import { ReceiveWindow } from "../../runtime/session/receive-window.js";
 import { Session } from "../../runtime/session/session.js";
 import { Stream } from "../../runtime/session/stream.js";
+import { STREAM_BATCHES } from "../../transports/stream-batches.js";
 
 /** Takes a planted bug out again. */
 export type Uproot = () => void;
@@ -197,6 +198,27 @@ export const MUTANTS: Readonly<Record<MutantName, () => Uproot>> = {
           return this;
         },
     ),
+  /** Of some batches the last frame does not go to the last of the links. */
+  "short-batch": () => {
+    const isNow = everyNth(5);
+    return replace(
+      Stream.prototype,
+      "sendBatch",
+      (original) =>
+        function (this: Stream, batch) {
+          if (!isNow() || batch.count < 2) {
+            original.call(this, batch);
+            return;
+          }
+          const last = batch.lengths[batch.count - 1]!;
+          batch.count--;
+          batch.end -= last + STREAM_BATCHES.headerBytes;
+          original.call(this, batch);
+          batch.count++;
+          batch.end += last + STREAM_BATCHES.headerBytes;
+        },
+    );
+  },
   /** Messages are sent without credit. */
   "ignore-credit": () =>
     replace(
@@ -224,6 +246,7 @@ export type MutantName =
   | "leak-budget"
   | "leak-block"
   | "block-given-back-early"
+  | "short-batch"
   | "ignore-credit";
 
 export function isMutant(name: string): name is MutantName {

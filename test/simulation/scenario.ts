@@ -24,6 +24,8 @@ export interface Scenario {
   readonly maxReadDelayMs: number;
   readonly topics: readonly TopicPlan[];
   readonly subscriptions: number;
+  /** Each client subscribes to the same topic from the beginning, mostly to all of it. */
+  readonly isCrowd: boolean;
   /** When an endpoint closes while others work: the server, or the first client. */
   readonly earlyClose: { readonly who: "server" | "client"; readonly atMs: number } | undefined;
   readonly drainTimeoutMs: number;
@@ -80,7 +82,7 @@ export function drawScenario(random: Random): Scenario {
   const topics = random.chance(0.45) ? [] : TOPIC_NAMES.filter(() => random.chance(0.3));
   const hasTopics = topics.length > 0;
   const fragmentBytes = random.chance(0.4) ? Number.POSITIVE_INFINITY : random.pick([16, 100, 1_000, 9_000]);
-  return {
+  const scenario: Scenario = {
     clients: random.int(1, 2),
     serverLimits: drawLimits(random, hasTopics),
     clientLimits: drawLimits(random, false),
@@ -98,6 +100,7 @@ export function drawScenario(random: Random): Scenario {
     maxReadDelayMs: random.pick([0, 0, 5, 50]),
     topics: topics.map((name) => drawTopic(random, name)),
     subscriptions: hasTopics ? random.int(1, 4) : 0,
+    isCrowd: false,
     earlyClose: closesEarly
       ? { who: random.pick(["server", "client"]), atMs: random.int(1, 400) }
       : undefined,
@@ -109,6 +112,23 @@ export function drawScenario(random: Random): Scenario {
           maxBytes: random.pick([100, 5_000, 1_000_000]),
           maxHeldBlocks: random.pick([1, 3, 1_000]),
         },
+  };
+  return hasTopics && random.chance(0.4) ? crowded(random, scenario) : scenario;
+}
+
+/** Several clients subscribe to one topic, so that publications go to many links at once. */
+function crowded(random: Random, scenario: Scenario): Scenario {
+  const clients = random.int(2, 4);
+  return {
+    ...scenario,
+    isCrowd: true,
+    clients,
+    clientLimits: random.chance(0.8) ? DEFAULT_LIMITS : scenario.clientLimits,
+    // Two subscriptions of one client share a link, which is another case.
+    subscriptions: clients + (random.chance(0.2) ? 1 : 0),
+    topics: scenario.topics.slice(0, 1).map((plan) => ({ ...plan, burst: random.int(2, 20) })),
+    maxBodyBytes: random.pick([0, 50, 900]),
+    blocks: random.chance(0.8) ? undefined : scenario.blocks,
   };
 }
 

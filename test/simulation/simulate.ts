@@ -134,13 +134,16 @@ function planWork(run: Run, random: Random): void {
   for (const topic of topics) void publishAll(world, random.fork(), topic, scenario.maxBodyBytes);
   for (let i = 0; i < scenario.subscriptions; i++) {
     const topic = topics[random.int(0, topics.length - 1)]!;
-    const endpoint = clients[random.int(0, clients.length - 1)]!;
+    const anyClient = random.int(0, clients.length - 1);
+    const endpoint = clients[scenario.isCrowd ? i % clients.length : anyClient]!;
     const readDelayMs = random.int(0, scenario.maxReadDelayMs);
     const breakAfter = random.chance(0.2) ? random.int(1, 10) : undefined;
     const own = random.fork();
-    world.after(random.chance(0.4) ? 0 : random.int(0, 200), () => {
+    const startMs = random.chance(0.4) ? 0 : random.int(0, 200);
+    world.after(scenario.isCrowd ? 0 : startMs, () => {
       try {
-        const sim = subscribe(own, endpoint, SERVER, topic.plan.name, i);
+        const filterChance = scenario.isCrowd ? 0.05 : 0.4;
+        const sim = subscribe(own, endpoint, SERVER, topic.plan.name, i, filterChance);
         subscriptions.push(sim);
         void readSubscription(world, sim, readDelayMs, breakAfter, isCorrupted);
       } catch (error) {

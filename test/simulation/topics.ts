@@ -134,10 +134,11 @@ export function subscribe(
   from: string,
   name: TopicName,
   index: number,
+  filterChance: number,
 ): SimSubscription {
   const filter: { name?: string; shard?: number } = {};
-  if (name !== "plain" && random.chance(0.4)) filter.name = `k${random.int(1, 4)}`;
-  if (name !== "plain" && random.chance(0.2)) filter.shard = random.int(0, 1);
+  if (name !== "plain" && random.chance(filterChance)) filter.name = `k${random.int(1, 4)}`;
+  if (name !== "plain" && random.chance(filterChance / 2)) filter.shard = random.int(0, 1);
   const subscription =
     name === "plain"
       ? endpoint.subscribe(Echo.plain, { from })

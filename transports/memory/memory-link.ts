@@ -1,6 +1,8 @@
 import { RecordReader } from "../../runtime/wire/record-reader.js";
 import { RecordWriter } from "../../runtime/wire/record-writer.js";
+import { STREAM_BATCHES } from "../stream-batches.js";
 import type {
+  BatchLayout,
   Block,
   Link,
   LinkEnd,
@@ -8,6 +10,7 @@ import type {
   LinkLimits,
   LinkReceiver,
   PeerCredentials,
+  RecordBatch,
   Slot,
 } from "../transport.js";
 import { ArrivedBlock } from "./arrived-block.js";
@@ -50,6 +53,7 @@ export class MemoryLink implements Link {
     verifiedBy: "process",
   };
   readonly blocks: MemoryBlocks;
+  readonly batches: BatchLayout = STREAM_BATCHES;
   readonly #maxHeldBlocks: number;
   readonly #maxRecordBytes: number;
   readonly #reader: RecordReader;
@@ -120,6 +124,16 @@ export class MemoryLink implements Link {
     this.commit(slot, usedBytes);
     other.expect(this.#committed, block, start, end);
     return true;
+  }
+
+  batchRoom(maxBytes: number): number {
+    return this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+  }
+
+  commitBatch({ bytes, count, end }: RecordBatch): void {
+    if (this.#end !== undefined) return;
+    this.#committed += count;
+    this.#writer.append(bytes, 0, end);
   }
 
   flush(): void {

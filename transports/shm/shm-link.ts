@@ -5,6 +5,7 @@ import {
   CONTROL_NEXT,
   CONTROL_WORDS,
   Code,
+  RECORD_ALIGN_BYTES,
   RECORD_BLOCK_BYTES,
   RECORD_BYTES,
   RECORD_HAS_BLOCK,
@@ -12,7 +13,17 @@ import {
   RECORD_OFFSET,
   RECORD_WORDS,
 } from "../../bindings/node/binding.js";
-import type { Block, Link, LinkEnd, LinkInfo, LinkReceiver, PeerCredentials, Slot } from "../transport.js";
+import type {
+  BatchLayout,
+  Block,
+  Link,
+  LinkEnd,
+  LinkInfo,
+  LinkReceiver,
+  PeerCredentials,
+  RecordBatch,
+  Slot,
+} from "../transport.js";
 import { kernelCredentials } from "../vouch.js";
 import type { ShmBlocks } from "./blocks.js";
 import type { Batch, Hub, LinkEvents } from "./hub.js";
@@ -27,6 +38,13 @@ const HEAD_BYTES = 1_024;
 /** How long the thread is blocked at a time, so that a worker can be terminated meanwhile. */
 const SLICE_MS = 50;
 const MOST_LAID = CONTROL_WORDS - CONTROL_LENGTHS;
+/** As records stand in a ring; the addon writes their headers there. */
+const BATCHES: BatchLayout = {
+  maxRecords: MOST_LAID,
+  headerBytes: RECORD_HEADER_BYTES,
+  alignBytes: RECORD_ALIGN_BYTES,
+  writeHeader() {},
+};
 const FORBIDDEN = "this platform forbids external memory, so payloads are copied once more";
 
 /** Counts of a link, from its beginning; what is held is as it is now. */
@@ -59,11 +77,16 @@ export interface ShmLinkOptions {
   readonly closingRecord: ((message: string) => Uint8Array) | undefined;
 }
 
+function alignRecord(bytes: number): number {
+  return (bytes + RECORD_ALIGN_BYTES - 1) & -RECORD_ALIGN_BYTES;
+}
+
 /** A link over two rings, one in each side's memory: records are laid where the peer reads them. */
 export class ShmLink implements Link, LinkEvents {
   readonly info: LinkInfo;
   readonly peer: PeerCredentials;
   readonly blocks: ShmBlocks;
+  readonly batches: BatchLayout = BATCHES;
   readonly #options: ShmLinkOptions;
   readonly #hub: Hub;
   readonly #id: number;
@@ -177,7 +200,36 @@ export class ShmLink implements Link, LinkEvents {
     const count = control[CONTROL_COUNT]!;
     control[CONTROL_LENGTHS + count] = usedBytes;
     control[CONTROL_COUNT] = count + 1;
-    control[CONTROL_NEXT] = slot.start + ((usedBytes + 7) & ~7);
+    control[CONTROL_NEXT] = slot.start + alignRecord(usedBytes);
+  }
+
+  batchRoom(maxBytes: number): number {
+    if (this.#end !== undefined || this.#large.isWaiting || maxBytes > this.#maxBodyBytes) return 0;
+    this.#large.giveUp();
+    this.#slot.end = -1;
+    const control = this.#control;
+    const isEnough =
+      control[CONTROL_NEXT]! + RECORD_HEADER_BYTES + alignRecord(maxBytes) <= control[CONTROL_END]!;
+    // All records of a batch are laid at once, so that none of an earlier one may be left.
+    if (!isEnough || control[CONTROL_COUNT]! > 0) {
+      if (this.#hub.native.reserve(this.#id, maxBytes) !== Code.OK) return 0;
+    }
+    return control[CONTROL_END]! - control[CONTROL_NEXT]!;
+  }
+
+  commitBatch({ bytes, lengths, count, end }: RecordBatch): void {
+    if (this.#end !== undefined) return;
+    this.#isDirty = true;
+    const control = this.#control;
+    const next = control[CONTROL_NEXT]!;
+    const laid = control[CONTROL_COUNT]!;
+    if (end > control[CONTROL_END]! - next || laid + count > MOST_LAID) {
+      throw new RangeError(`a batch of ${end} bytes where there is room for ${control[CONTROL_END]! - next}`);
+    }
+    this.#bytes.set(bytes.subarray(0, end), next);
+    for (let i = 0; i < count; i++) control[CONTROL_LENGTHS + laid + i] = lengths[i]!;
+    control[CONTROL_COUNT] = laid + count;
+    control[CONTROL_NEXT] = next + end;
   }
 
   commitBlock(_slot: Slot, usedBytes: number, block: Block, start: number, end: number): boolean {

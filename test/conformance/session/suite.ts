@@ -7,6 +7,7 @@ import { callTests } from "./calls.js";
 import { cancellationTests } from "./cancellation.js";
 import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
+import { fanOutTests } from "./fan-out.js";
 import { flowTests } from "./flow.js";
 import { inPlaceTests } from "./in-place.js";
 import { inspectTests } from "./inspect.js";
@@ -35,6 +36,7 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     interceptorTests(world);
     topicTests(world);
     overflowTests(world);
+    fanOutTests(world);
     largeTests(world);
     loanTests(world);
     borrowTests(world);

@@ -8,6 +8,7 @@ import {
   TransportError,
 } from "../../../transports/transport.js";
 import { ownDescriptors } from "../../harness/own-descriptors.js";
+import { batchTests } from "./batches.js";
 import { blockTests } from "./blocks.js";
 import { numbered, put, type Recorder, recorder, send, until } from "./recorder.js";
 
@@ -96,6 +97,8 @@ export function transportSuite(
   }
 
   describe(`${title}: records`, () => {
+    batchTests(connect);
+
     it("arrive whole and in order, both ways at once", async () => {
       const { dialled, accepted, maxRecordBytes } = await connect();
       const lengths = [0, 1, 5, 64, 127, 128, 1_000, 16_383, 16_384, 65_536, 70_000, 200_000].map((length) =>

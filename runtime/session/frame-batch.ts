@@ -1,0 +1,92 @@
+import type { BatchLayout, RecordBatch } from "../../transports/transport.js";
+import { Tag, writeNumber } from "../wire/field-writer.js";
+import { Kind } from "../wire/kinds.js";
+import { writePaddedVarint } from "../wire/varint.js";
+import { NUMBERS_BYTES, payloadHeadBytes, writePayload } from "./frame-output.js";
+import type { Payload } from "./payload.js";
+
+/** As large as a link takes at once; what has no room in it goes link by link. */
+const BATCH_BYTES = 65_536;
+const MOST_RECORDS = 256;
+/** A stream's id is as wide in every frame, so that it can be replaced: it stands behind the kind and its own tag. */
+const ID_BYTES = 3;
+const ID_AT = 3;
+/** Streams of higher numbers take no part in batches. */
+export const MAX_BATCH_STREAM_ID: number = 2 ** (7 * ID_BYTES) - 1;
+
+/** DATA frames that are laid out once, for one stream of each of several links. */
+export class FrameBatch implements RecordBatch {
+  readonly bytes: Uint8Array = new Uint8Array(new ArrayBuffer(BATCH_BYTES));
+  readonly lengths: Uint32Array = new Uint32Array(new ArrayBuffer(4 * MOST_RECORDS));
+  count = 0;
+  end = 0;
+  /** The bytes of the payloads. */
+  payloadBytes = 0;
+  #layout: BatchLayout | undefined;
+  #mostRecords = 0;
+  #room = 0;
+  #streamId = 0;
+
+  /** Empties it. `room`: what every link has room for. */
+  begin(layout: BatchLayout, room: number): void {
+    this.#layout = layout;
+    this.#mostRecords = Math.min(MOST_RECORDS, layout.maxRecords);
+    this.#room = Math.min(BATCH_BYTES, room);
+    this.#streamId = 0;
+    this.count = 0;
+    this.end = 0;
+    this.payloadBytes = 0;
+  }
+
+  /** Whether there is room for a frame with the payload. */
+  takes(payload: Payload): boolean {
+    const { headerBytes, alignBytes } = this.#layout!;
+    const needed = headerBytes + NUMBERS_BYTES + payload.maxBytes + alignBytes;
+    return this.count < this.#mostRecords && this.end + needed <= this.#room;
+  }
+
+  /** Lays a frame out, where there is room. Throws, having done nothing, what encoding the payload throws. */
+  data(keyId: number, seq: number, timeUs: number, payload: Payload): void {
+    const { bytes } = this;
+    const layout = this.#layout!;
+    const start = this.end + layout.headerBytes;
+    let offset = writeNumber(bytes, start, Tag.KIND, Kind.DATA);
+    bytes[offset++] = Tag.STREAM_ID;
+    writePaddedVarint(bytes, offset, this.#streamId, ID_BYTES);
+    offset = writeNumber(bytes, offset + ID_BYTES, Tag.TIME_US, timeUs);
+    offset = writeNumber(bytes, offset, Tag.KEY_ID, keyId);
+    offset = writeNumber(bytes, offset, Tag.SEQ, seq);
+    const end = writePayload(bytes, offset, payload);
+    layout.writeHeader(bytes, this.end, end - start);
+    this.payloadBytes += end - offset - payloadHeadBytes(payload);
+    this.lengths[this.count++] = end - start;
+    this.end = (end + layout.alignBytes - 1) & -layout.alignBytes;
+  }
+
+  /** Makes all frames ones of a stream. */
+  addressTo(streamId: number): void {
+    if (streamId === this.#streamId) return;
+    this.#streamId = streamId;
+    const { bytes, lengths, count } = this;
+    const { headerBytes, alignBytes } = this.#layout!;
+    let at = headerBytes;
+    for (let i = 0; i < count; i++) {
+      writePaddedVarint(bytes, at + ID_AT, streamId, ID_BYTES);
+      at = ((at + lengths[i]! + alignBytes - 1) & -alignBytes) + headerBytes;
+    }
+  }
+}
+
+let spare: FrameBatch | undefined;
+
+/** A batch to be begun; `releaseFrameBatch` follows. Mostly one is in use at a time, and it is kept. */
+export function takeFrameBatch(): FrameBatch {
+  const batch = spare ?? new FrameBatch();
+  spare = undefined;
+  return batch;
+}
+
+/** Nobody uses the batch any more. */
+export function releaseFrameBatch(batch: FrameBatch): void {
+  spare = batch;
+}
