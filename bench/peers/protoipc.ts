@@ -15,7 +15,12 @@ import {
   type UnaryCalls,
   type UnkeyedTopic,
 } from "protoipc";
-import { Bench, type BenchClient, type BenchHandlers } from "../../gen/bench/v1/bench_protoipc.js";
+import {
+  Bench,
+  type BenchClient,
+  type BenchDefinition,
+  type BenchHandlers,
+} from "../../gen/bench/v1/bench_protoipc.js";
 import { checkPayload, makePayload } from "../payload.js";
 import { makeRaw } from "../raw.js";
 import { Counter } from "./counter.js";
@@ -51,18 +56,22 @@ const RAW_FEED: UnkeyedTopic<unknown, Empty, Uint8Array, Uint8Array> = {
 /** Smaller fields are copied, whatever is asked for. */
 const FEWEST_BORROWED_BYTES = 16_384;
 
-/** The sides of endpoints that meet at an address such as "unix:bench". `borrow`: what is large is read in place. */
+/**
+ * The sides of endpoints that meet at an address such as "unix:bench". `borrow`: what is large is read in place. `service`:
+ * with its codecs.
+ */
 export function protoipcSides(
   address: string,
   borrow = false,
+  service: BenchDefinition = Bench,
 ): Required<Pick<Peer, "unary" | "stream" | "oneWay" | "publish" | "publishCpu" | "publishRaw" | "death">> {
   const dial = async (): Promise<BenchClient & UnaryCalls<BenchClient>> =>
-    (await open()).client(Bench, address);
+    (await open()).client(service, address);
   return {
     unary: {
       async serve() {
         const endpoint = await open({ name: address });
-        endpoint.serve(Bench, { echo: (request) => request }, { borrow });
+        endpoint.serve(service, { echo: (request) => request }, { borrow });
       },
       async connect({ scenario }) {
         const client = await dial();
@@ -75,7 +84,7 @@ export function protoipcSides(
     stream: {
       async serve() {
         const endpoint = await open({ name: address });
-        endpoint.serve(Bench, {
+        endpoint.serve(service, {
           *stream({ count, sizeBytes }) {
             for (let id = 0; id < count; id++) yield makePayload(id, sizeBytes);
           },
@@ -106,7 +115,7 @@ export function protoipcSides(
             return { arrived: atLeast };
           },
         };
-        endpoint.serve(Bench, handlers, { borrow });
+        endpoint.serve(service, handlers, { borrow });
       },
       async connect() {
         const client = await dial();
@@ -119,8 +128,8 @@ export function protoipcSides(
       },
     },
 
-    publish: publishing(address, Bench.feed, makePayload, borrow),
-    publishCpu: publishing(address, Bench.feed, makePayload, borrow),
+    publish: publishing(address, service.feed, makePayload, borrow),
+    publishCpu: publishing(address, service.feed, makePayload, borrow),
     publishRaw: publishing(address, RAW_FEED, makeRaw, false),
 
     death: {

@@ -1,0 +1,13 @@
+/** protoipc over shared memory with the codecs of protobuf-es instead of generated ones: what those bring. */
+import { ReflectedBench } from "../reflected.js";
+import type { Peer } from "./peer.js";
+import { protoipcSides } from "./protoipc.js";
+
+const { unary, publish } = protoipcSides("shm:bench", true, ReflectedBench);
+
+export const peer: Peer = {
+  name: "protoipc-shm-reflect",
+  packages: ["protoipc", "@bufbuild/protobuf"],
+  unary,
+  publish,
+};
