@@ -1,6 +1,8 @@
 import { expectTypeOf, test } from "vitest";
+import { TopicMessageView, TopicMessageWriter } from "../../gen/test/v1/echo_inplace.js";
 import type { SayReply, SayRequest, TopicMessage } from "../../gen/test/v1/echo_pb.js";
 import { Echo, type EchoClient } from "../../gen/test/v1/echo_protoipc.js";
+import { ItemView, ItemWriter } from "../../gen/test/v1/keys_inplace.js";
 import type {
   UnaryCalls,
   BorrowedPublication,
@@ -10,6 +12,7 @@ import type {
   Loan,
   Publication,
   PublisherOf,
+  WriterLoan,
 } from "../../index.js";
 
 // What follows is checked by the compiler, and never called.
@@ -75,8 +78,40 @@ function useBorrowing(endpoint: Endpoint): void {
   plain.receive()?.release();
 }
 
+function useInPlace(
+  endpoint: Endpoint,
+  keyed: PublisherOf<typeof Echo.keyed>,
+  unkeyed: PublisherOf<typeof Echo.plain>,
+): void {
+  const key = { name: "a", shard: 1 };
+  const loan = keyed.loan(key, 10, { writer: TopicMessageWriter });
+  expectTypeOf(loan).toEqualTypeOf<WriterLoan<TopicMessageWriter>>();
+  expectTypeOf(loan.message.reserveBody(5)).toEqualTypeOf<Uint8Array>();
+  expectTypeOf(unkeyed.loan(10, { writer: TopicMessageWriter }).message).toEqualTypeOf<TopicMessageWriter>();
+  // @ts-expect-error: the writer of another message
+  keyed.loan(key, 10, { writer: ItemWriter });
+  // @ts-expect-error: a text
+  loan.message.text = 5;
+
+  const viewed = endpoint.subscribe(Echo.keyed, {}, { from: "market", view: TopicMessageView });
+  expectTypeOf(viewed.receive()!.message).toEqualTypeOf<TopicMessageView>();
+  expectTypeOf(viewed.receive()!.message.$decode()).toEqualTypeOf<TopicMessage>();
+  const view = TopicMessageView;
+  const borrowed = endpoint.subscribe(Echo.plain, { from: "market", view, borrow: true });
+  expectTypeOf(borrowed.receive()!).toEqualTypeOf<BorrowedPublication<undefined, TopicMessageView>>();
+  endpoint.subscribe(Echo.plain, { view, filter: (message) => message.number > 5 });
+  endpoint.subscribe(Echo.plain, { filter: ({ number, body }) => number > body.length });
+  // @ts-expect-error: the view of another message
+  endpoint.subscribe(Echo.keyed, {}, { from: "market", view: ItemView });
+  // @ts-expect-error: a filter answers yes or no
+  endpoint.subscribe(Echo.plain, { view, filter: (message) => message.number });
+  // @ts-expect-error: a view is not written to
+  viewed.receive()!.message.number = 5;
+}
+
 test("the types of clients, loans and borrowed publications hold", () => {
   expectTypeOf(useClient).toBeFunction();
   expectTypeOf(useLoans).toBeFunction();
   expectTypeOf(useBorrowing).toBeFunction();
+  expectTypeOf(useInPlace).toBeFunction();
 });
