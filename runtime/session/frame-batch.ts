@@ -22,6 +22,8 @@ export class FrameBatch implements RecordBatch {
   end = 0;
   /** The bytes of the payloads. */
   payloadBytes = 0;
+  /** A message is being encoded, whose getters may do anything. */
+  isEncoding = false;
   #layout: BatchLayout | undefined;
   #mostRecords = 0;
   #room = 0;
@@ -45,8 +47,21 @@ export class FrameBatch implements RecordBatch {
     return this.count < this.#mostRecords && this.end + needed <= this.#room;
   }
 
-  /** Lays a frame out, where there is room. Throws, having done nothing, what encoding the payload throws. */
+  /**
+   * Lays a frame out, where there is room. Throws, having done nothing, what encoding the payload throws, and a `TypeError`
+   * where that comes back here.
+   */
   data(keyId: number, seq: number, timeUs: number, payload: Payload): void {
+    if (this.isEncoding) throw new TypeError("a message is published while another one is encoded");
+    this.isEncoding = true;
+    try {
+      this.#lay(keyId, seq, timeUs, payload);
+    } finally {
+      this.isEncoding = false;
+    }
+  }
+
+  #lay(keyId: number, seq: number, timeUs: number, payload: Payload): void {
     const { bytes } = this;
     const layout = this.#layout!;
     const start = this.end + layout.headerBytes;
@@ -86,7 +101,7 @@ export function takeFrameBatch(): FrameBatch {
   return batch;
 }
 
-/** Nobody uses the batch any more. */
+/** Nobody uses the batch any more, unless a message is still encoded into it. */
 export function releaseFrameBatch(batch: FrameBatch): void {
-  spare = batch;
+  if (!batch.isEncoding) spare = batch;
 }

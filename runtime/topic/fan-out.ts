@@ -69,6 +69,8 @@ export class FanOut implements Staged {
     const batch = this.#batch!;
     const before = batch.payloadBytes;
     batch.data(key.id, key.seq + 1, this.#sharesClock ? timeUs : 0, payload);
+    // A getter of the message had something sent over one of the links.
+    if (this.#batch !== batch) return 0;
     this.#bytesLeft -= batch.payloadBytes - before;
     this.#messagesLeft--;
     return this.#members.length;

@@ -126,6 +126,42 @@ export function fanOutTests(world: World): void {
       }
     });
 
+    it("are not mixed up by a message whose getters publish or call", async () => {
+      const { endpoint, address } = await world.listen();
+      const publisher = await endpoint.publisher(Echo.plain);
+      const clients = await Promise.all(Array.from({ length: 3 }, () => world.open()));
+      for (const client of clients) client.serve(Echo, { say: () => ({ text: "called" }) });
+      const subscriptions = clients.map((client) => client.subscribe(Echo.plain, { from: address }));
+      await publisher.ready({ subscribers: 3 });
+      const got = subscriptions.map((subscription) => collect(subscription));
+      const publishing = {
+        get number() {
+          publisher.publish({ number: 7 });
+          return 8;
+        },
+      };
+      const calls: Promise<unknown>[] = [];
+      const calling = {
+        get number() {
+          for (const peer of endpoint.connectedPeers) calls.push(endpoint.client(Echo, peer).say({}));
+          return 9;
+        },
+      };
+      publisher.publish({ number: 1 });
+      expect(() => publisher.publish(publishing)).toThrow();
+      publisher.publish({ number: 2 });
+      expect(publisher.publish(calling)).toMatchObject({ matched: 3, dropped: 0 });
+      publisher.publish({ number: 3 });
+      await Promise.all(calls);
+      await publisher.close();
+      for (const publications of await Promise.all(got)) {
+        const numbers = publications.map(({ message }) => message.number);
+        // What a getter publishes while its message is measured is a publication like any other.
+        expect(numbers.filter((number) => number !== 7)).toEqual([1, 2, 9, 3]);
+        expect(publications.every(({ lost }) => lost === 0)).toBe(true);
+      }
+    });
+
     it("say to whom each went", async () => {
       const { endpoint, address } = await world.listen();
       const publisher = await endpoint.publisher(Echo.keyed);
