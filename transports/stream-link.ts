@@ -112,11 +112,11 @@ export class StreamLink implements Link {
   }
 
   batchRoom(maxBytes: number): number {
-    return this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+    return this.#end === undefined ? this.#writer.batchRoom(maxBytes) : 0;
   }
 
   commitBatch({ bytes, end }: RecordBatch): void {
-    if (this.#end === undefined) this.#writer.append(bytes, 0, end);
+    if (this.#end === undefined) this.#writer.appendBatch(bytes, end);
   }
 
   flush(): void {

@@ -5,8 +5,9 @@ import { writePaddedVarint } from "../wire/varint.js";
 import { NUMBERS_BYTES, payloadHeadBytes, writePayload } from "./frame-output.js";
 import type { Payload } from "./payload.js";
 
-/** As large as a link takes at once; what has no room in it goes link by link. */
 const BATCH_BYTES = 65_536;
+/** Larger payloads go link by link: laying one out costs little beside copying it. */
+export const MAX_BATCH_PAYLOAD_BYTES = 16_384;
 const MOST_RECORDS = 256;
 /** A stream's id is as wide in every frame, so that it can be replaced: it stands behind the kind and its own tag. */
 const ID_BYTES = 3;
@@ -41,15 +42,15 @@ export class FrameBatch implements RecordBatch {
   }
 
   /** Whether there is room for a frame with the payload. */
-  takes(payload: Payload): boolean {
+  hasRoomFor(payload: Payload): boolean {
     const { headerBytes, alignBytes } = this.#layout!;
     const needed = headerBytes + NUMBERS_BYTES + payload.maxBytes + alignBytes;
     return this.count < this.#mostRecords && this.end + needed <= this.#room;
   }
 
   /**
-   * Lays a frame out, where there is room. Throws, having done nothing, what encoding the payload throws, and a `TypeError`
-   * where that comes back here.
+   * Lays a frame out, where there is room. Throws, having done nothing, what encoding the payload throws, a `RangeError`
+   * where that writes more than `maxBytes`, and a `TypeError` where it comes back here.
    */
   data(keyId: number, seq: number, timeUs: number, payload: Payload): void {
     if (this.isEncoding) throw new TypeError("a message is published while another one is encoded");
@@ -71,11 +72,18 @@ export class FrameBatch implements RecordBatch {
     offset = writeNumber(bytes, offset + ID_BYTES, Tag.TIME_US, timeUs);
     offset = writeNumber(bytes, offset, Tag.KEY_ID, keyId);
     offset = writeNumber(bytes, offset, Tag.SEQ, seq);
+    const payloadStart = offset + payloadHeadBytes(payload);
+    const { maxBytes } = payload;
     const end = writePayload(bytes, offset, payload);
+    if (end > payloadStart + maxBytes) {
+      throw new RangeError(`a message of ${end - payloadStart} bytes was measured as ${maxBytes}`);
+    }
     layout.writeHeader(bytes, this.end, end - start);
-    this.payloadBytes += end - offset - payloadHeadBytes(payload);
+    this.payloadBytes += end - payloadStart;
     this.lengths[this.count++] = end - start;
     this.end = (end + layout.alignBytes - 1) & -layout.alignBytes;
+    // What an earlier batch has left there is nobody's business.
+    for (let i = end; i < this.end; i++) bytes[i] = 0;
   }
 
   /** Makes all frames ones of a stream. */

@@ -195,7 +195,7 @@ export class FrameOutput {
   }
 
   /** Commits frames that found room. */
-  batch(batch: RecordBatch): void {
+  commitBatch(batch: RecordBatch): void {
     this.#link.commitBatch?.(batch);
     this.#onCommit();
   }

@@ -155,7 +155,7 @@ export class Stream {
 
   /** Sends messages that are laid out already, for which there are credit and room. */
   sendBatch(batch: FrameBatch): void {
-    this.session.output.batch(batch);
+    this.session.output.commitBatch(batch);
     this.sendMessages -= batch.count;
     this.sendBytes -= batch.payloadBytes;
   }

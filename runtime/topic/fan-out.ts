@@ -1,6 +1,7 @@
 import type { BatchLayout } from "../../transports/transport.js";
 import {
   type FrameBatch,
+  MAX_BATCH_PAYLOAD_BYTES,
   MAX_BATCH_STREAM_ID,
   releaseFrameBatch,
   takeFrameBatch,
@@ -14,10 +15,26 @@ import type { Subscriber } from "./subscriber.js";
 
 /** Below that a batch saves nothing. */
 const FEWEST_MEMBERS = 2;
+const NOBODY: readonly Subscriber[] = [];
 
 interface Member {
   readonly subscriber: Subscriber;
   readonly stream: Stream;
+}
+
+/** Publications that are laid out, and what every one of those that they are for takes. */
+interface Batch {
+  readonly frames: FrameBatch;
+  readonly members: readonly Member[];
+  /** All other subscribers. */
+  readonly others: readonly Subscriber[];
+  /** The keys of what is laid out. */
+  readonly keys: KeyState[];
+  readonly sharesClock: boolean;
+  readonly maxPayloadBytes: number;
+  messagesLeft: number;
+  /** Above 0: one more message, however long. */
+  bytesLeft: number;
 }
 
 /**
@@ -30,17 +47,9 @@ interface Member {
 export class FanOut implements Staged {
   readonly #subscribers: ReadonlySet<Subscriber>;
   readonly #isFor: (subscriber: Subscriber, key: KeyState) => boolean;
-  readonly #members: Member[] = [];
-  /** The keys of what is laid out. */
-  readonly #keys: KeyState[] = [];
+  #batch: Batch | undefined;
+  /** The key of the newest publication of the batch. */
   #key: KeyState | undefined;
-  /** There while it has members. */
-  #batch: FrameBatch | undefined;
-  #sharesClock = false;
-  // What every member takes: a payload of so many bytes, so many messages, and more messages while it has bytes left.
-  #maxPayloadBytes = 0;
-  #messagesLeft = 0;
-  #bytesLeft = 0;
 
   /** `isFor`: whether a subscriber is to have what is published of a key. */
   constructor(
@@ -51,9 +60,9 @@ export class FanOut implements Staged {
     this.#isFor = isFor;
   }
 
-  /** Whether what was published last went to the subscriber with others. */
-  has(subscriber: Subscriber): boolean {
-    return subscriber.fanOut === this;
+  /** The subscribers to whom the newest publication did not go with others. The list stays as it is when one leaves. */
+  get others(): readonly Subscriber[] {
+    return this.#batch?.others ?? NOBODY;
   }
 
   /**
@@ -67,104 +76,130 @@ export class FanOut implements Staged {
       return 0;
     }
     const batch = this.#batch!;
-    const before = batch.payloadBytes;
-    batch.data(key.id, key.seq + 1, this.#sharesClock ? timeUs : 0, payload);
-    // A getter of the message had something sent over one of the links.
-    if (this.#batch !== batch) return 0;
-    this.#bytesLeft -= batch.payloadBytes - before;
-    this.#messagesLeft--;
-    return this.#members.length;
+    const { frames } = batch;
+    const before = frames.payloadBytes;
+    frames.data(key.id, key.seq + 1, batch.sharesClock ? timeUs : 0, payload);
+    if (this.#batch !== batch) {
+      // A getter of the message had something sent over one of the links, and perhaps published.
+      this.settle();
+      return 0;
+    }
+    batch.bytesLeft -= frames.payloadBytes - before;
+    batch.messagesLeft--;
+    return batch.members.length;
   }
 
   settle(): void {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    for (const { subscriber, stream } of this.#members) {
-      subscriber.fanOut = undefined;
-      stream.session.output.staged = undefined;
-      if (batch.count === 0) continue;
-      batch.addressTo(stream.id);
-      stream.sendBatch(batch);
-      for (const key of this.#keys) subscriber.wasSent(key, key.seq);
-    }
-    this.#members.length = 0;
-    this.#keys.length = 0;
     this.#key = undefined;
-    releaseFrameBatch(batch);
+    const { frames, members, keys } = batch;
+    for (const { stream } of members) stream.session.output.staged = undefined;
+    if (frames.count > 0) {
+      for (const { subscriber, stream } of members) {
+        frames.addressTo(stream.id);
+        stream.sendBatch(frames);
+        for (const key of keys) subscriber.wasSent(key);
+      }
+    }
+    releaseFrameBatch(frames);
   }
 
   #takes(payload: Payload): boolean {
+    const batch = this.#batch;
     return (
-      this.#batch !== undefined &&
-      this.#messagesLeft > 0 &&
-      this.#bytesLeft > 0 &&
-      payload.maxBytes <= this.#maxPayloadBytes &&
-      this.#batch.takes(payload)
+      batch !== undefined &&
+      batch.messagesLeft > 0 &&
+      batch.bytesLeft > 0 &&
+      payload.maxBytes <= batch.maxPayloadBytes &&
+      batch.frames.hasRoomFor(payload)
     );
   }
 
   /** Begins a batch with all who can be sent the next publication of the key. False where it would be no use. */
   #begin(key: KeyState, payload: Payload): boolean {
     this.settle();
-    let layout: BatchLayout | undefined;
+    if (payload.maxBytes > MAX_BATCH_PAYLOAD_BYTES) return false;
+    const candidates = this.#candidates(key, payload);
+    if (candidates.length < FEWEST_MEMBERS) return false;
     let room = Number.POSITIVE_INFINITY;
-    this.#maxPayloadBytes = this.#messagesLeft = this.#bytesLeft = Number.POSITIVE_INFINITY;
+    const members = candidates.filter(({ stream }) => {
+      const roomHere = stream.session.output.batchRoom(payload.maxBytes);
+      if (roomHere > 0) room = Math.min(room, roomHere);
+      return roomHere > 0;
+    });
+    if (members.length < FEWEST_MEMBERS) return false;
+    const { session } = members[0]!.stream;
+    const frames = takeFrameBatch();
+    frames.begin(session.link.batches!, room);
+    if (!frames.hasRoomFor(payload)) {
+      releaseFrameBatch(frames);
+      return false;
+    }
+    let maxPayloadBytes = MAX_BATCH_PAYLOAD_BYTES;
+    let messagesLeft = Number.POSITIVE_INFINITY;
+    let bytesLeft = Number.POSITIVE_INFINITY;
+    for (const { stream } of members) {
+      maxPayloadBytes = Math.min(maxPayloadBytes, stream.session.maxDirectBytes);
+      messagesLeft = Math.min(messagesLeft, stream.sendMessages);
+      bytesLeft = Math.min(bytesLeft, stream.sendBytes);
+      stream.session.output.staged = this;
+      // At the end of the turn it is sent.
+      stream.session.handler.onDirty();
+    }
+    this.#batch = {
+      frames,
+      members,
+      others: this.#othersThan(members),
+      keys: [key],
+      sharesClock: session.sharedClockOffsetMs !== undefined,
+      maxPayloadBytes,
+      messagesLeft,
+      bytesLeft,
+    };
+    this.#key = key;
+    return true;
+  }
+
+  /** Those who may take part with each other; nobody where somebody who could is not to have the publication. */
+  #candidates(key: KeyState, payload: Payload): Member[] {
+    const candidates: Member[] = [];
+    let layout: BatchLayout | undefined;
+    let sharesClock = false;
     for (const subscriber of this.#subscribers) {
       const stream = subscriber.idleStream;
       if (stream === undefined || subscriber.sharesLink || stream.id > MAX_BATCH_STREAM_ID) continue;
       const { session } = stream;
       const { batches } = session.link;
-      const sharesClock = session.sharedClockOffsetMs !== undefined;
       if (batches === undefined || payload.maxBytes > session.maxDirectBytes) continue;
+      // Where keys go to different subscribers, publications go one by one.
+      if (!this.#isFor(subscriber, key)) return [];
+      if (!subscriber.isUpTo(key)) continue;
+      const hasClock = session.sharedClockOffsetMs !== undefined;
       if (layout === undefined) {
         layout = batches;
-        this.#sharesClock = sharesClock;
+        sharesClock = hasClock;
       }
-      if (batches !== layout || sharesClock !== this.#sharesClock || !subscriber.isUpTo(key)) continue;
-      if (!this.#isFor(subscriber, key)) {
-        // Others have other keys: publications go one by one.
-        this.#members.length = 0;
-        return false;
-      }
-      const roomHere = session.output.batchRoom(payload.maxBytes);
-      if (roomHere === 0) continue;
-      room = Math.min(room, roomHere);
-      this.#maxPayloadBytes = Math.min(this.#maxPayloadBytes, session.maxDirectBytes);
-      this.#messagesLeft = Math.min(this.#messagesLeft, stream.sendMessages);
-      this.#bytesLeft = Math.min(this.#bytesLeft, stream.sendBytes);
-      this.#members.push({ subscriber, stream });
+      if (batches === layout && hasClock === sharesClock) candidates.push({ subscriber, stream });
     }
-    if (this.#members.length < FEWEST_MEMBERS) {
-      this.#members.length = 0;
-      return false;
-    }
-    const batch = takeFrameBatch();
-    batch.begin(layout!, room);
-    if (!batch.takes(payload)) {
-      releaseFrameBatch(batch);
-      this.#members.length = 0;
-      return false;
-    }
-    this.#batch = batch;
-    this.#keys.push(key);
-    this.#key = key;
-    for (const { subscriber, stream } of this.#members) {
-      subscriber.fanOut = this;
-      stream.session.output.staged = this;
-      // At the end of the turn it is sent.
-      stream.session.handler.onDirty();
-    }
-    return true;
+    return candidates;
+  }
+
+  #othersThan(members: readonly Member[]): readonly Subscriber[] {
+    if (members.length === this.#subscribers.size) return NOBODY;
+    const chosen = new Set(members.map(({ subscriber }) => subscriber));
+    return [...this.#subscribers].filter((subscriber) => !chosen.has(subscriber));
   }
 
   /** Whether another key's next publication can go to all members, and to nobody else. */
   #admit(key: KeyState): boolean {
-    if (!this.#keys.includes(key)) {
-      for (const { subscriber } of this.#members) {
-        if (!subscriber.isUpTo(key) || !this.#isFor(subscriber, key)) return false;
+    const { keys, members } = this.#batch!;
+    if (!keys.includes(key)) {
+      for (const { subscriber } of members) {
+        if (!this.#isFor(subscriber, key) || !subscriber.isUpTo(key)) return false;
       }
-      this.#keys.push(key);
+      keys.push(key);
     }
     this.#key = key;
     return true;

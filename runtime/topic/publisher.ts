@@ -43,7 +43,6 @@ interface Intent {
 }
 
 const NO_FIELDS: readonly string[] = [];
-const NOBODY: readonly Subscriber[] = [];
 
 /** Publishes one topic to every subscriber of the endpoint: numbers, history, queues and losses. */
 export class TopicPublisher implements Served, SubscriberOwner {
@@ -123,7 +122,6 @@ export class TopicPublisher implements Served, SubscriberOwner {
 
   /** Publishes what is encoded, or is encoded now. A payload that others hold, its caller drops. */
   #publish(state: KeyState, payload: Payload): PublishResult {
-    const seq = state.seq + 1;
     const { history } = this.rules;
     // Only where the latest values of several publishers may be compared.
     const timeUs = history > 0 ? this.#nowUs() : 0;
@@ -131,8 +129,9 @@ export class TopicPublisher implements Served, SubscriberOwner {
     let kept = history > 0 ? keep(payload, this.#store) : undefined;
     const sentTogether =
       this.#subscribers.size > 1 ? this.#fanOut.publish(state, timeUs, kept ?? payload) : 0;
-    state.seq = seq;
-    if (this.#subscribers.size - sentTogether > 1) kept ??= keep(payload, this.#store);
+    if (sentTogether === 0 && this.#subscribers.size > 1) kept ??= keep(payload, this.#store);
+    // Where encoding throws no number is used up.
+    const seq = ++state.seq;
     if (kept !== undefined && history > 0) {
       state.history.push({ key: state, seq, timeUs, payload: kept.hold() });
       if (state.history.length > history) state.history.shift()!.payload.drop();
@@ -141,9 +140,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
     let sent = sentTogether;
     let queued = 0;
     let dropped = 0;
+    const { others } = this.#fanOut;
     try {
-      for (const subscriber of sentTogether === this.#subscribers.size ? NOBODY : this.#subscribers) {
-        if (this.#fanOut.has(subscriber) || !this.#isFor(subscriber, state)) continue;
+      if (sentTogether > 0 && others.length > 1) kept ??= keep(payload, this.#store);
+      for (const subscriber of sentTogether > 0 ? others : this.#subscribers) {
+        if (!this.#isFor(subscriber, state)) continue;
         matched++;
         if (subscriber.sendNow(state, seq, timeUs, kept ?? payload)) {
           sent++;
@@ -224,6 +225,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
       subscriber.refuse(new IpcError("UNAVAILABLE", `the publisher of ${this.#topic.fullName} is closing`));
       return;
     }
+    this.#fanOut.settle();
     this.#subscribers.add(subscriber);
     this.#chooseStore(subscriber);
     markSharedLinks(this.#subscribers);

@@ -6,7 +6,6 @@ import type { Session } from "../session/session.js";
 import { NO_METADATA, type Stream } from "../session/stream.js";
 import type { StreamReceiver } from "../session/stream-receiver.js";
 import { Fifo } from "../fifo.js";
-import type { FanOut } from "./fan-out.js";
 import type { KeyState, PendingPublication } from "./publication.js";
 
 /** What a subscriber's publisher is told. */
@@ -52,8 +51,6 @@ export class Subscriber implements StreamReceiver {
   filter: unknown;
   /** Whether another subscription to the topic came over the same link. */
   sharesLink = false;
-  /** Where it is sent publications together with others, for now. */
-  fanOut: FanOut | undefined;
 
   constructor(stream: Stream, owner: SubscriberOwner) {
     this.#stream = stream;
@@ -97,9 +94,9 @@ export class Subscriber implements StreamReceiver {
     return toldUpTo === key.seq && (isAnnounced || key.id === 0);
   }
 
-  /** All publications of a key were sent, up to a number. */
-  wasSent(key: KeyState, seq: number): void {
-    this.#progress(key, seq).toldUpTo = seq;
+  /** All publications of a key were sent. */
+  wasSent(key: KeyState): void {
+    this.#progress(key, key.seq).toldUpTo = key.seq;
   }
 
   /** Whether the payload could be handed over at once, without being kept. */

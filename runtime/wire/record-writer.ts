@@ -104,8 +104,8 @@ export class RecordWriter {
     this.#slot.bytes = NO_BYTES;
   }
 
-  /** How many bytes of records behind their prefixes `append` takes; 0 where `reserve` would refuse a record. */
-  room(recordBytes: number): number {
+  /** How many bytes of records behind their prefixes `appendBatch` takes; 0 where `reserve` would refuse a record. */
+  batchRoom(recordBytes: number): number {
     const left = this.#options.sendBufferBytes - this.#waitingBytes;
     if (left <= 0) {
       this.#refused = true;
@@ -114,13 +114,13 @@ export class RecordWriter {
     return Math.max(left, MAX_PREFIX_BYTES + recordBytes);
   }
 
-  /** Commits copies of records that stand behind their prefixes. A slot that is not committed is given up. */
-  append(bytes: Uint8Array, start: number, end: number): void {
+  /** Commits copies of records that stand behind their prefixes, in `bytes[0, end)`. A slot that is not committed is given up. */
+  appendBatch(bytes: Uint8Array, end: number): void {
     this.#slot.bytes = NO_BYTES;
-    const chunk = this.#chunkWithRoom(end - start);
-    chunk.bytes.set(bytes.subarray(start, end), chunk.used);
-    chunk.used += end - start;
-    this.#waitingBytes += end - start;
+    const chunk = this.#chunkWithRoom(end);
+    chunk.bytes.set(bytes.subarray(0, end), chunk.used);
+    chunk.used += end;
+    this.#waitingBytes += end;
   }
 
   /** Hands everything committed to `write`. A slot that is not committed is given up. */

@@ -178,7 +178,7 @@ export class SimLink implements Link {
 
   batchRoom(maxBytes: number): number {
     this.#slot = undefined;
-    this.#roomBytes = this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+    this.#roomBytes = this.#end === undefined ? this.#writer.batchRoom(maxBytes) : 0;
     if (this.#roomBytes === 0) this.#countRefusal();
     return this.#roomBytes;
   }
@@ -196,7 +196,7 @@ export class SimLink implements Link {
       this.#committed++;
       this.#observer.onCommit(bytes.slice(start, at));
     }
-    this.#writer.append(bytes, 0, end);
+    this.#writer.appendBatch(bytes, end);
   }
 
   flush(): void {

@@ -8,6 +8,8 @@ export interface Scenario {
   readonly clients: number;
   readonly serverLimits: Limits;
   readonly clientLimits: Limits;
+  /** Those of the first client, where they are others. */
+  readonly firstClientLimits: Limits | undefined;
   /** Payloads above this go in parts. */
   readonly fragmentBytes: number;
   readonly sharesClock: boolean;
@@ -86,6 +88,7 @@ export function drawScenario(random: Random): Scenario {
     clients: random.int(1, 2),
     serverLimits: drawLimits(random, hasTopics),
     clientLimits: drawLimits(random, false),
+    firstClientLimits: undefined,
     fragmentBytes,
     sharesClock: random.chance(0.7),
     faults,
@@ -119,11 +122,15 @@ export function drawScenario(random: Random): Scenario {
 /** Several clients subscribe to one topic, so that publications go to many links at once. */
 function crowded(random: Random, scenario: Scenario): Scenario {
   const clients = random.int(2, 4);
+  const clientLimits = random.chance(0.8) ? DEFAULT_LIMITS : scenario.clientLimits;
+  // The budget of a link is one for all.
+  const { streamBudgetBytes } = clientLimits;
   return {
     ...scenario,
     isCrowd: true,
     clients,
-    clientLimits: random.chance(0.8) ? DEFAULT_LIMITS : scenario.clientLimits,
+    clientLimits,
+    firstClientLimits: random.chance(0.5) ? { ...drawLimits(random, false), streamBudgetBytes } : undefined,
     // Two subscriptions of one client share a link, which is another case.
     subscriptions: clients + (random.chance(0.2) ? 1 : 0),
     topics: scenario.topics.slice(0, 1).map((plan) => ({ ...plan, burst: random.int(2, 20) })),

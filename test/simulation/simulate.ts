@@ -101,7 +101,10 @@ async function prepare(world: World, random: Random): Promise<Run> {
   };
   const server = await open(scenario.serverLimits, [SERVER]);
   const clients: Endpoint[] = [];
-  for (let i = 0; i < scenario.clients; i++) clients.push(await open(scenario.clientLimits, []));
+  for (let i = 0; i < scenario.clients; i++) {
+    const own = i === 0 ? scenario.firstClientLimits : undefined;
+    clients.push(await open(own ?? scenario.clientLimits, []));
+  }
   const topics: PublishedTopic[] = [];
   for (const plan of scenario.topics) topics.push(await openTopic(server, plan));
   const subscriptions: SimSubscription[] = [];

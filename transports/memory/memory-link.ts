@@ -127,13 +127,13 @@ export class MemoryLink implements Link {
   }
 
   batchRoom(maxBytes: number): number {
-    return this.#end === undefined ? this.#writer.room(maxBytes) : 0;
+    return this.#end === undefined ? this.#writer.batchRoom(maxBytes) : 0;
   }
 
   commitBatch({ bytes, count, end }: RecordBatch): void {
     if (this.#end !== undefined) return;
     this.#committed += count;
-    this.#writer.append(bytes, 0, end);
+    this.#writer.appendBatch(bytes, end);
   }
 
   flush(): void {

@@ -38,12 +38,17 @@ const HEAD_BYTES = 1_024;
 /** How long the thread is blocked at a time, so that a worker can be terminated meanwhile. */
 const SLICE_MS = 50;
 const MOST_LAID = CONTROL_WORDS - CONTROL_LENGTHS;
-/** As records stand in a ring; the addon writes their headers there. */
+/**
+ * As records stand in a ring; the addon writes their headers there. Half of what may be laid, so that what is laid need not
+ * be committed before each batch.
+ */
 const BATCHES: BatchLayout = {
-  maxRecords: MOST_LAID,
+  maxRecords: MOST_LAID >> 1,
   headerBytes: RECORD_HEADER_BYTES,
   alignBytes: RECORD_ALIGN_BYTES,
-  writeHeader() {},
+  writeHeader(bytes, at) {
+    for (let i = at; i < at + RECORD_HEADER_BYTES; i++) bytes[i] = 0;
+  },
 };
 const FORBIDDEN = "this platform forbids external memory, so payloads are copied once more";
 
@@ -209,11 +214,9 @@ export class ShmLink implements Link, LinkEvents {
     this.#slot.end = -1;
     const control = this.#control;
     const isEnough =
-      control[CONTROL_NEXT]! + RECORD_HEADER_BYTES + alignRecord(maxBytes) <= control[CONTROL_END]!;
-    // All records of a batch are laid at once, so that none of an earlier one may be left.
-    if (!isEnough || control[CONTROL_COUNT]! > 0) {
-      if (this.#hub.native.reserve(this.#id, maxBytes) !== Code.OK) return 0;
-    }
+      control[CONTROL_NEXT]! + RECORD_HEADER_BYTES + alignRecord(maxBytes) <= control[CONTROL_END]! &&
+      control[CONTROL_COUNT]! + BATCHES.maxRecords <= MOST_LAID;
+    if (!isEnough && this.#hub.native.reserve(this.#id, maxBytes) !== Code.OK) return 0;
     return control[CONTROL_END]! - control[CONTROL_NEXT]!;
   }
 
@@ -223,8 +226,10 @@ export class ShmLink implements Link, LinkEvents {
     const control = this.#control;
     const next = control[CONTROL_NEXT]!;
     const laid = control[CONTROL_COUNT]!;
-    if (end > control[CONTROL_END]! - next || laid + count > MOST_LAID) {
-      throw new RangeError(`a batch of ${end} bytes where there is room for ${control[CONTROL_END]! - next}`);
+    const room = control[CONTROL_END]! - next;
+    if (end > room || laid + count > MOST_LAID) {
+      const most = `${MOST_LAID - laid} of ${room} bytes in all`;
+      throw new RangeError(`a batch of ${count} records and ${end} bytes where there is room for ${most}`);
     }
     this.#bytes.set(bytes.subarray(0, end), next);
     for (let i = 0; i < count; i++) control[CONTROL_LENGTHS + laid + i] = lengths[i]!;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
-import { collect, take } from "../../harness/failure.js";
+import { collect, failureOf, take } from "../../harness/failure.js";
 import { until } from "../../harness/until.js";
 import type { World } from "../../harness/world.js";
 
@@ -126,6 +126,68 @@ export function fanOutTests(world: World): void {
       }
     });
 
+    it("reach those who keep up once, where one that does not is disconnected", async () => {
+      const { endpoint, address } = await world.listen();
+      const publisher = await endpoint.publisher(Echo.disconnecting);
+      const slow = await world.open({ limits: { initialMessages: 1, windowMessages: 1 } });
+      const late = slow.subscribe(Echo.disconnecting, {}, { from: address });
+      await publisher.ready({ subscribers: 1 });
+      const clients = await Promise.all(Array.from({ length: 3 }, () => world.open()));
+      const subscriptions = clients.map((client) =>
+        client.subscribe(Echo.disconnecting, {}, { from: address }),
+      );
+      await publisher.ready({ subscribers: 4 });
+      const got = subscriptions.map((subscription) => collect(subscription));
+      const key = { name: "a", shard: 1 };
+      publisher.publish(key, { number: 1 });
+      let number = 1;
+      while (publisher.subscribers > 3) {
+        const { matched, sent, dropped } = publisher.publish(key, { number: ++number });
+        expect([matched, sent + dropped <= 4, sent >= 3]).toEqual([4, true, true]);
+      }
+      publisher.publish(key, { number: ++number });
+      expect((await failureOf(collect(late))).code).toBe("RESOURCE_EXHAUSTED");
+      await publisher.close();
+      for (const publications of await Promise.all(got)) {
+        expect(publications.map(({ message, lost }) => [message.number, lost])).toEqual(
+          Array.from({ length: number }, (_, i) => [i + 1, 0]),
+        );
+      }
+    });
+
+    it("use up no number where one cannot be encoded in the end, nor more room than was measured", async () => {
+      const { endpoint, address } = await world.listen();
+      const publisher = await endpoint.publisher(Echo.keyed);
+      const clients = await Promise.all(Array.from({ length: 3 }, () => world.open()));
+      const subscriptions = clients.map((client) => client.subscribe(Echo.keyed, {}, { from: address }));
+      await publisher.ready({ subscribers: 3 });
+      const got = subscriptions.map((subscription) => collect(subscription));
+      const fails = (): { readonly text: string } =>
+        reads("short", () => {
+          throw new Error("not now");
+        });
+      const grows = (): { readonly text: string } => reads("short", () => "long".repeat(100));
+      let seq = 0;
+      for (const key of [
+        { name: "a", shard: 1 },
+        { name: "b", shard: 1 },
+      ]) {
+        // Once where the key is to be told, and once where it is known.
+        for (seq = 1; seq <= 2; seq++) {
+          expect(() => publisher.publish(key, fails())).toThrow("not now");
+          expect(publisher.publish(key, { number: seq })).toMatchObject({ seq, sent: 3 });
+        }
+        expect(() => publisher.publish(key, grows())).toThrow("was measured as");
+        expect(publisher.publish(key, { number: 3 })).toMatchObject({ seq, sent: 3 });
+      }
+      await publisher.close();
+      for (const publications of await Promise.all(got)) {
+        expect(publications.map(({ message, lost }) => [message.number, lost])).toEqual(
+          [1, 2, 3, 1, 2, 3].map((number) => [number, 0]),
+        );
+      }
+    });
+
     it("are not mixed up by a message whose getters publish or call", async () => {
       const { endpoint, address } = await world.listen();
       const publisher = await endpoint.publisher(Echo.plain);
@@ -185,6 +247,16 @@ export function fanOutTests(world: World): void {
       }
     });
   });
+}
+
+/** A message whose text is another one when it is read again. */
+function reads(first: string, then: () => string): { readonly text: string } {
+  let count = 0;
+  return {
+    get text() {
+      return count++ === 0 ? first : then();
+    },
+  };
 }
 
 function isWhole({ number, body }: { readonly number: number; readonly body: Uint8Array }): boolean {
