@@ -4,13 +4,20 @@ import type { NameClaim, Offer } from "./names.js";
 export class Announcer {
   readonly #claim: NameClaim;
   readonly #offer: () => Offer;
+  readonly #onWritten: () => void;
   readonly #onFailed: (error: unknown) => void;
   #isDue = false;
   #writing: Promise<void> | undefined;
 
-  constructor(claim: NameClaim, offer: () => Offer, onFailed: (error: unknown) => void) {
+  constructor(
+    claim: NameClaim,
+    offer: () => Offer,
+    onWritten: () => void,
+    onFailed: (error: unknown) => void,
+  ) {
     this.#claim = claim;
     this.#offer = offer;
+    this.#onWritten = onWritten;
     this.#onFailed = onFailed;
   }
 
@@ -29,6 +36,7 @@ export class Announcer {
         this.#isDue = false;
         await this.#claim.announce(this.#offer());
       }
+      this.#onWritten();
     } catch (error) {
       this.#onFailed(error);
     } finally {

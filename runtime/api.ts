@@ -323,7 +323,8 @@ export interface EndpointEvents {
   /**
    * Something in the domain's directory cannot be used: a link, another user's file, an entry that makes no sense. It is
    * left as it is, and the others are found all the same. `name` is that of the file, or the domain's own where that
-   * cannot be read or this endpoint cannot be announced. Raised while the domain is looked at; without a listener, nothing.
+   * cannot be read or this endpoint cannot be announced, which is tried again and told once until it goes well. Raised
+   * while the domain is looked at; without a listener, nothing.
    */
   endpointRefused: (name: string, reason: IpcError) => void;
 }

@@ -1,13 +1,18 @@
 import type { Link, LinkLimits, Listener, Place, Transport } from "../transports/transport.js";
 import { parseAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
+import type { BackOffRules } from "./back-off.js";
 import { isLocal, transportNamed } from "./dialler.js";
 import { IpcError } from "./error.js";
+import type { Host } from "./host.js";
 import type { NameClaim, Names, Offer } from "./names.js";
 import type { OpenOptions } from "./open-options.js";
+import { Retry } from "./retry.js";
+import { fromTransportError } from "./transport-errors.js";
 
 /** What listening needs of its endpoint. */
 export interface ListeningConfig {
+  readonly host: Host;
   /** In order of preference. */
   readonly transports: readonly Transport[];
   /** The transports that this process lacks, by name, and in one sentence why. */
@@ -20,9 +25,12 @@ export interface ListeningConfig {
   onLink(link: Link): void;
   /** What others may use now. */
   offered(): Pick<Offer, "services" | "topics">;
-  /** Others cannot find the endpoint, or find what it offered before. */
+  /** Others cannot find the endpoint, or find what it offered before. Told once until they can. */
   onNotAnnounced(error: unknown): void;
 }
+
+/** What kept an endpoint from being announced may pass: a full disk, a file that on Windows others have open. */
+const ANNOUNCING: BackOffRules = { initialDelayMs: 100, maxDelayMs: 5_000, factor: 2, jitter: 0.5 };
 
 const NOTHING: Pick<Offer, "services" | "topics"> = { services: [], topics: [] };
 
@@ -30,6 +38,7 @@ const NOTHING: Pick<Offer, "services" | "topics"> = { services: [], topics: [] }
 export class Listening {
   readonly addresses: string[] = [];
   readonly #config: ListeningConfig;
+  readonly #retry: Retry;
   #listeners: Listener[] = [];
   #name: string | undefined;
   #claim: NameClaim | undefined;
@@ -40,6 +49,7 @@ export class Listening {
 
   constructor(config: ListeningConfig) {
     this.#config = config;
+    this.#retry = new Retry(config.host, ANNOUNCING, () => void this.announce());
   }
 
   /** The name that was asked for; empty where there was none. */
@@ -71,7 +81,7 @@ export class Listening {
     if (this.#name !== undefined) return Promise.resolve();
     this.#goingPublic ??= this.#goPublic().catch((error: unknown) => {
       this.#goingPublic = undefined;
-      this.#config.onNotAnnounced(error);
+      this.#onNotAnnounced(error);
     });
     return this.#goingPublic;
   }
@@ -79,6 +89,7 @@ export class Listening {
   /** Nobody new comes in. Idempotent. */
   async stop(): Promise<void> {
     this.#isOver = true;
+    this.#retry.reset();
     await this.#goingPublic;
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
   }
@@ -86,6 +97,13 @@ export class Listening {
   /** Gives the name back, after `stop`. Idempotent. */
   async release(): Promise<void> {
     await this.#claim?.release();
+  }
+
+  #onNotAnnounced(error: unknown): void {
+    // Of an offer that is too long there is no use in trying again before it is another one.
+    const isFinal = fromTransportError(error).code === "INVALID_ARGUMENT";
+    if (isFinal || !this.#retry.isUnderWay) this.#config.onNotAnnounced(error);
+    if (!isFinal && !this.#isOver) this.#retry.later();
   }
 
   async #listenByName(text: string): Promise<void> {
@@ -132,12 +150,26 @@ export class Listening {
 
   async #listenOnClaimed(transports: readonly Transport[], claim: NameClaim): Promise<void> {
     this.#claim = claim;
-    for (const transport of transports) await this.#listenAs(transport, claim.name, claim.directory);
     const listening = transports.map(({ name }) => name);
-    const { isDiscoverable, offered, onNotAnnounced } = this.#config;
+    const { isDiscoverable, offered } = this.#config;
     const offer = (): Offer => ({ transports: listening, ...(isDiscoverable ? offered() : NOTHING) });
-    await claim.announce(offer());
-    this.#announcer = new Announcer(claim, offer, onNotAnnounced);
+    const [listeners, addresses] = [this.#listeners.length, this.addresses.length];
+    try {
+      for (const transport of transports) await this.#listenAs(transport, claim.name, claim.directory);
+      await claim.announce(offer());
+    } catch (error) {
+      // Another attempt has another name.
+      this.addresses.splice(addresses);
+      await Promise.allSettled(this.#listeners.splice(listeners).map((listener) => listener.close()));
+      throw error;
+    }
+    this.#retry.reset();
+    this.#announcer = new Announcer(
+      claim,
+      offer,
+      () => this.#retry.reset(),
+      (error) => this.#onNotAnnounced(error),
+    );
   }
 
   async #listenAs(transport: Transport, name: string, directory: string): Promise<void> {
