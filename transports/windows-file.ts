@@ -6,6 +6,8 @@ import { TransportError } from "./transport.js";
 
 /** How long a file that others have open, or that is being removed, is tried again. */
 const LONGEST_WAIT_MS = 1_000;
+/** The longest pause between two attempts: others have a file for a moment, one after the other, and a gap is to be met. */
+const LONGEST_PAUSE_MS = 16;
 
 /**
  * As `readOwnFile`, on Windows, for a file in a directory that was checked: no link, a regular file, of at most
@@ -66,7 +68,7 @@ export async function removeWindowsFile(path: string): Promise<void> {
 
 async function whileOthersHaveIt<T>(run: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + LONGEST_WAIT_MS;
-  for (let pauseMs = 1; ; pauseMs *= 2) {
+  for (let pauseMs = 1; ; pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs)) {
     try {
       return await run();
     } catch (error) {

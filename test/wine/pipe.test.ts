@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -13,6 +13,7 @@ import {
   isPrivateDirectory,
   watchDomain,
 } from "../../transports/directory/index.js";
+import { entryPath } from "../../transports/directory/entry.js";
 import { takeWindowsLock } from "../../transports/directory/lock-windows.js";
 import { pipeTransport } from "../../transports/pipe/index.js";
 import { pipeFilePath } from "../../transports/pipe/windows-place.js";
@@ -22,6 +23,9 @@ import { recorder, send, until } from "../conformance/transport/recorder.js";
 // What is Windows' alone. Run where Windows is, or what takes its place.
 
 const LIMITS: LinkLimits = { maxRecordBytes: 100_000, frameTimeoutMs: 300, sendBufferBytes: 100_000 };
+
+/** libuv's flag for a file that nobody else may open. */
+const UV_FS_O_EXLOCK = 0x1000_0000;
 
 const ON_WINDOWS = describe.runIf(process.platform === "win32");
 
@@ -301,6 +305,31 @@ ON_WINDOWS("names", () => {
     );
     await until("it is gone", () => readdirSync(join(root.path, "default")).length === 0);
     watch.stop();
+  });
+
+  it("of who lives are found although their entry could not be read at first", async () => {
+    const root = { path: join(folder, "root"), rule: "PROTOIPC_DIR" } as const;
+    const names = { root, domain: "default", name: "market", incarnation: "00", implementation: "" };
+    const claim = await claimName(names);
+    await claim.announce({ transports: ["pipe"], services: [], topics: [] });
+    const held = openSync(entryPath(claim.directory), constants.O_RDWR | UV_FS_O_EXLOCK);
+    const found: string[] = [];
+    const refused: string[] = [];
+    const watch = watchDomain(
+      { root, domain: "default" },
+      {
+        onFound: ({ name }) => found.push(name),
+        onChanged: () => {},
+        onGone: () => {},
+        onRefused: (name) => refused.push(name),
+      },
+    );
+    await watch.ready;
+    expect([found, refused]).toEqual([[], ["market"]]);
+    closeSync(held);
+    await until("it is found", () => found.length === 1);
+    watch.stop();
+    await claim.release();
   });
 
   it("are given back with all that was made for them", async () => {

@@ -43,6 +43,10 @@ interface WatchedName {
   refusedFor: string | undefined;
   /** How often nothing was there, since something was. */
   absentLooks: number;
+  /** How often the system did not let us read what is there, since it did. */
+  deniedLooks: number;
+  /** The look that is to come after the last of those. */
+  nextLook: NodeJS.Timeout | undefined;
   /** The look that is under way, and whether another one is due. */
   looking: Promise<void> | undefined;
   isDue: boolean;
@@ -50,7 +54,7 @@ interface WatchedName {
 
 /** On Windows a directory that was removed stays, in everybody's way, for as long as somebody watches it. */
 const HOLDS_WHAT_IT_WATCHES = process.platform === "win32";
-/** How long to wait before such a directory is looked at again: at first, and at most. */
+/** How long to wait before such a directory, or what could not be read, is looked at again: at first, and at most. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 /** How often it is looked at before it counts as left: some 750 ms. */
@@ -107,6 +111,7 @@ class DirectoryWatch {
     for (const watched of this.#names.values()) {
       watched.files?.close();
       watched.presence?.stop();
+      clearTimeout(watched.nextLook);
     }
     this.#names.clear();
   }
@@ -157,6 +162,8 @@ class DirectoryWatch {
         presence: undefined,
         refusedFor: undefined,
         absentLooks: 0,
+        deniedLooks: 0,
+        nextLook: undefined,
         looking: undefined,
         isDue: false,
       };
@@ -175,6 +182,7 @@ class DirectoryWatch {
       }
     } catch (error) {
       this.#refuse(watched, transportErrorOf(error, `cannot look at ${join(this.#path, watched.name)}`));
+      this.#lookAfterDenial(watched);
     } finally {
       watched.looking = undefined;
     }
@@ -201,6 +209,7 @@ class DirectoryWatch {
       case "alive": {
         watched.refusedFor = undefined;
         watched.absentLooks = 0;
+        watched.deniedLooks = 0;
         const { entry, presence } = examined;
         if (presence !== watched.presence) this.#setPresence(watched, presence);
         // What listens nowhere yet is about to say more.
@@ -219,6 +228,9 @@ class DirectoryWatch {
       case "refused":
         this.#forget(watched);
         this.#refuse(watched, examined.reason);
+        // With a cause it is the system that denies, perhaps for a moment: on Windows while others have the file open, or
+        // where this process has no descriptor left. Nobody tells when that is over.
+        if (examined.reason.cause !== undefined) this.#lookAfterDenial(watched);
         return;
       case "absent":
         this.#forget(watched);
@@ -257,8 +269,14 @@ class DirectoryWatch {
     if (HOLDS_WHAT_IT_WATCHES) unwatch(watched);
     else if (watched.absentLooks > PATIENT_LOOKS) return;
     const looks = watched.absentLooks++;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** looks);
-    setTimeout(() => void this.#lookAfterSweep(watched, looks >= PATIENT_LOOKS), pauseMs).unref();
+    setTimeout(() => void this.#lookAfterSweep(watched, looks >= PATIENT_LOOKS), pauseMsAfter(looks)).unref();
+  }
+
+  /** Looks again at what the system did not let us read. */
+  #lookAfterDenial(watched: WatchedName): void {
+    clearTimeout(watched.nextLook);
+    const pauseMs = pauseMsAfter(watched.deniedLooks++);
+    watched.nextLook = setTimeout(() => void this.#look(watched.name), pauseMs).unref();
   }
 
   /** Who was killed while it started, or removed what another had left, leaves a directory without an entry. */
@@ -324,6 +342,10 @@ function isElsewhere({ name, pid }: Entry): TransportError {
   const place = `lives in another network namespace (process ${pid} there), where its lock is not seen from here`;
   const advice = "share the network namespace, or give each a PROTOIPC_DIR of its own";
   return new TransportError("unavailable", `endpoint ${name} ${place}: ${advice}`);
+}
+
+function pauseMsAfter(looks: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** looks);
 }
 
 function unwatch(watched: WatchedName): void {
