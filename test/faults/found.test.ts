@@ -186,6 +186,8 @@ describe("endpoints of other processes", () => {
     await market.kill("SIGKILL");
     // As a process leaves it that is killed between its claim and its entry.
     await rm(join(endpointPath("market"), "entry"));
+    // And before its secret.
+    await mkdir(endpointPath("empty"), { mode: 0o700 });
     const endpoint = await openHere();
     const changes = endpoint.watch();
     await until(left, (names) => names.length === 0, 10_000);

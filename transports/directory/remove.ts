@@ -62,7 +62,8 @@ async function removeAny(path: string): Promise<void> {
   await removeIfEmpty(path);
 }
 
-async function removeIfEmpty(directory: string): Promise<void> {
+/** Removes a directory that has nothing in it. */
+export async function removeIfEmpty(directory: string): Promise<void> {
   try {
     await rmdir(directory);
   } catch (error) {

@@ -5,7 +5,7 @@ import { readEntry } from "./entry.js";
 import { examine } from "./examine.js";
 import { type FileLock, lockDirectory } from "./lock.js";
 import { isPrivateDirectory } from "./private-directory.js";
-import { removeLeft } from "./remove.js";
+import { removeIfEmpty, removeLeft } from "./remove.js";
 import type { Root } from "./root.js";
 import { readSecret } from "./secret.js";
 
@@ -59,4 +59,14 @@ export async function sweepEndpoint({ root, domain, name, fileLock }: SweepOptio
   } finally {
     await unlock();
   }
+}
+
+/**
+ * As `sweepEndpoint`, of a directory that has been without an entry for a while. Also an empty one goes, which has no locks:
+ * its owner died before it had made a secret, or could not remove the directory while others looked at it. Whoever is about
+ * to take the name makes another one.
+ */
+export async function sweepWithoutEntry(options: SweepOptions): Promise<void> {
+  const { root, domain, name } = options;
+  if (!(await sweepEndpoint(options))) await removeIfEmpty(join(root.path, domain, name));
 }

@@ -9,7 +9,7 @@ import type { FileLock } from "./lock.js";
 import type { Presence } from "./presence.js";
 import { ensurePrivateDirectory } from "./private-directory.js";
 import type { Root } from "./root.js";
-import { sweepDead, sweepEndpoint } from "./sweep.js";
+import { sweepDead, sweepWithoutEntry } from "./sweep.js";
 
 /** Who is told of the endpoints of a domain. */
 export interface DomainListener {
@@ -283,7 +283,7 @@ class DirectoryWatch {
   async #lookAfterSweep({ name }: WatchedName, sweeps: boolean): Promise<void> {
     if (this.#isStopped) return;
     // What cannot be swept is looked at below, and told of there.
-    if (sweeps) await sweepEndpoint({ ...this.#options, name }).catch(() => false);
+    if (sweeps) await sweepWithoutEntry({ ...this.#options, name }).catch(() => undefined);
     await this.#look(name);
   }
 
