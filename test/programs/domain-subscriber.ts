@@ -24,7 +24,16 @@ const endpoint = await open({ limits: { windowMessages: 32 } });
 const before = ownDescriptors() + (process.platform === "win32" ? 2 : 0);
 const blocking = endpoint.subscribe(Echo.blocking, {});
 const dropping = endpoint.subscribe(Echo.keyed, {});
+/** What stands in the domain and was not used, and why. */
+const refused: string[] = [];
+endpoint.on("endpointRefused", (name, { message }) => refused.push(`${name}: ${message}`));
 const came = { blocking: {}, dropping: {} } as Record<"blocking" | "dropping", Record<number, FromPublisher>>;
+
+/** The processes whose publishers of both topics have confirmed. */
+function joined(): number[] {
+  const ofDropping = new Set(dropping.publishers.map(({ pid }) => pid));
+  return blocking.publishers.map(({ pid }) => pid).filter((pid) => ofDropping.has(pid));
+}
 
 async function read(
   subscription: Subscription<TopicKey, TopicMessage>,
@@ -45,7 +54,7 @@ const reading = Promise.all([read(blocking, came.blocking), read(dropping, came.
 await answerLines<Command>({ pid: process.pid }, async (command) => {
   switch (command.do) {
     case "report":
-      return { ...came, lostInAll: blocking.lost, publishers: blocking.publishers.length };
+      return { ...came, lostInAll: blocking.lost, publishers: joined(), refused };
     case "files":
       return { before, now: ownDescriptors() };
     case "close":
