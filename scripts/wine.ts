@@ -84,6 +84,8 @@ const env = {
   PROTOIPC_TEST_PROGRAMS: windowsPath(programs),
 };
 
+// Wine's server makes no folder. An empty one Wine fills when its first program starts.
+mkdirSync(env.WINEPREFIX, { recursive: true, mode: 0o700 });
 const server = new WineServer(wine, env);
 
 /** The path of node.exe, which is fetched where it is not there. */
