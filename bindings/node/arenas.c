@@ -72,6 +72,26 @@ static protoipc_block block_of(const call *call, int i) {
                           .bytes = (uint64_t)call_number(call, i + 4)};
 }
 
+/*
+ * Before the arena grows: what peers have given back stands in rings that nobody may have looked at for long, because it
+ * is no reason to wake us.
+ */
+static void collect(const arena_handle *arena) {
+  const table *const links = &arena->addon->links;
+  for (uint32_t i = 0; i < links->room; i++) {
+    link_handle *const link = links->items[i];
+    if (link == NULL || link->arena != arena || link->is_shut || link->is_ended) continue;
+    /* The loop tells of its end. */
+    if (protoipc_link_collect(link->link) < 0) loop_touch(link);
+  }
+}
+
+static bool has_memory(const arena_handle *arena, uint64_t bytes) {
+  protoipc_arena_stats stats;
+  protoipc_arena_read_stats(arena->arena, &stats);
+  return stats.segment_bytes - stats.block_bytes >= bytes;
+}
+
 /* arenaAllocate(id, bytes): 0, and the block in the numbers; or an error. */
 napi_value js_arenaAllocate(napi_env env, napi_callback_info info) {
   call call;
@@ -79,7 +99,9 @@ napi_value js_arenaAllocate(napi_env env, napi_callback_info info) {
   arena_handle *const arena = table_get(&call.addon->arenas, call_u32(&call, 0));
   if (arena == NULL) return result_i32(&call, PROTOIPC_EINVAL);
   protoipc_block block;
-  const int code = protoipc_arena_allocate(arena->arena, (uint64_t)call_number(&call, 1), &block);
+  const uint64_t bytes = (uint64_t)call_number(&call, 1);
+  if (!has_memory(arena, bytes)) collect(arena);
+  const int code = protoipc_arena_allocate(arena->arena, bytes, &block);
   if (code != PROTOIPC_OK || block.segment >= arena->segment_room || arena->segments[block.segment] == NULL)
     end_retired(arena);
   if (code != PROTOIPC_OK) return result_i32(&call, code);

@@ -94,7 +94,7 @@ static bool spin(addon *addon) {
   if (!may_spin(addon, time)) return false;
   for (;;) {
     for (int round = 0; round < ROUNDS_PER_LOOK; round++) {
-      if (any_has_news(addon)) {
+      if (any_has_news(addon) && deliver_all(addon)) {
         if (addon->spins_earned < MOST_SPINS_EARNED) addon->spins_earned++;
         return true;
       }
@@ -154,7 +154,10 @@ static void on_prepare(uv_prepare_t *prepare) {
       set_idle(addon, true);
       break;
     }
-    if (spin(addon)) continue;
+    if (spin(addon)) {
+      addon->fruitless = 0;
+      continue;
+    }
     sleep_all(addon);
     break;
   }

@@ -251,13 +251,21 @@ typedef struct protoipc_record {
 /*
  * Copies up to `max_records` bodies into `buffer`, which has room for at least protoipc_link_max_receive_bytes, and
  * frees their place in the ring, for which a peer that waits for room is rung. Each body begins at a multiple of 8 in
- * the buffer; it stops where no largest body would fit any more, so that a larger buffer takes more at once. Returns
+ * the buffer; it stops where no largest body would fit any more, so that a larger buffer takes more at once, and behind
+ * the record with which payloads in blocks reach PROTOIPC_RECEIVED_BLOCK_BYTES, so that other links have their turn
+ * while a payload that was sent to all of them is still in the processor's cache. Returns
  * how many, from 0 (also for a record that was the library's own, and before the link is attached); PROTOIPC_ECLOSED
  * when there are none and never will be; PROTOIPC_EPROTOCOL when the peer broke a rule (records before that have been
  * returned).
  */
+#define PROTOIPC_RECEIVED_BLOCK_BYTES 65536u
 PROTOIPC_API int protoipc_link_receive(protoipc_link *link, void *buffer, uint32_t buffer_bytes,
                                        protoipc_record *records, uint32_t max_records);
+/*
+ * Takes the give-backs that stand before any other record, and no record: for an owner that is short of blocks, of links
+ * that it does not receive from now. 0, also where there are none; or the error that ended the link.
+ */
+PROTOIPC_API int protoipc_link_collect(protoipc_link *link);
 /* The largest body that the peer can send in its ring; 0 until the link is attached. */
 PROTOIPC_API uint32_t protoipc_link_max_receive_bytes(const protoipc_link *link);
 /*
@@ -277,7 +285,9 @@ PROTOIPC_API int protoipc_link_has_news(const protoipc_link *link);
 PROTOIPC_API int protoipc_link_spin(const protoipc_link *link, uint64_t spin_ns);
 /*
  * Declares that we sleep, so that the peer rings by the control socket. Returns 1, and declares nothing, where there is
- * news; 0 where the caller may sleep until the descriptors are readable.
+ * news; 0 where the caller may sleep until the descriptors are readable. What the peer only gives back is no reason to
+ * ring, unless we are short of blocks: the last protoipc_link_commit_block said PROTOIPC_ELIMIT, or the arena had no
+ * memory for the last block that was asked for. protoipc_link_collect takes it meanwhile.
  */
 PROTOIPC_API int protoipc_link_sleep(protoipc_link *link);
 /* Declares that we are awake. */

@@ -47,6 +47,7 @@ struct protoipc_arena {
   uint32_t next_number;
   arena_slot *slots; /* by index */
   uint32_t slot_count, free_slot, blocks;
+  bool is_short; /* the last block that was asked for could not be had */
   uint32_t *retired; /* numbers, from the retired_from-th on: the ones before are told to all */
   uint32_t retired_from, retired_count, retired_room;
   arena_holds *links;
@@ -267,9 +268,13 @@ int protoipc_arena_allocate(protoipc_arena *arena, uint64_t bytes, protoipc_bloc
   }
   if (first == RUNS_NONE) {
     const int code = add_segment(arena, bytes_of(length), &segment);
-    if (code != PROTOIPC_OK) return code;
+    if (code != PROTOIPC_OK) {
+      arena->is_short = true;
+      return code;
+    }
     first = 0;
   }
+  arena->is_short = false;
   runs_take(&segment->runs, first, length);
   segment->blocks++;
   arena->blocks++;
@@ -331,6 +336,8 @@ void protoipc_arena_read_stats(const protoipc_arena *arena, protoipc_arena_stats
 }
 
 /* ---- What links hold ---- */
+
+int arena_is_short(const protoipc_arena *arena) { return arena != NULL && arena->is_short; }
 
 void arena_join(protoipc_arena *arena, arena_holds *holds) {
   *holds = (arena_holds){.next = arena->links, .retired = arena->retired_count};

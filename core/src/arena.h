@@ -15,6 +15,9 @@ typedef struct arena_holds {
   uint32_t retired;     /* retirements below this in the arena's list are told, or need not be */
 } arena_holds;
 
+/* Whether the last allocation failed for want of memory: then blocks that are given back are waited for. */
+int arena_is_short(const protoipc_arena *arena);
+
 void arena_join(protoipc_arena *arena, arena_holds *holds);
 /* Ends every hold that is left, and forgets the link. */
 void arena_leave(protoipc_arena *arena, arena_holds *holds);

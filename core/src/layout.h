@@ -65,7 +65,8 @@ typedef struct shm_segment {
   shm_bell_line bell;
 } shm_segment;
 
-enum { SHM_AWAKE = 0, SHM_SLEEPS_ON_SOCKET = 1, SHM_SLEEPS_ON_FUTEX = 2, SHM_SLEEP_HOW = 3 };
+/* SHM_SLEEPS_FOR_FRAMES: on the socket, and give-backs alone are nothing to wake for. */
+enum { SHM_AWAKE = 0, SHM_SLEEPS_ON_SOCKET = 1, SHM_SLEEPS_ON_FUTEX = 2, SHM_SLEEPS_FOR_FRAMES = 3, SHM_SLEEP_HOW = 3 };
 
 /* A record: this header, a body, zero bytes up to the next multiple of 8. Never wraps around the ring's end. */
 typedef struct shm_record_header {

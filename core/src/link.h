@@ -30,6 +30,7 @@ struct protoipc_link {
   int ended;          /* the socket has ended: nothing more comes from it */
   int dead;           /* the peer's process has ended; a child of it may still have the socket */
   int room_missed;    /* room was asked for before the link was attached */
+  int block_missed;   /* the last block was not sent, because the peer holds as much as it may */
   uint32_t found;     /* bits that protoipc_link_service has yet to return */
   uint32_t waits;     /* calls of protoipc_link_wait since it looked at the socket */
   uint32_t unchecked; /* messages since the peer's process was looked at */

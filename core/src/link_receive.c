@@ -83,6 +83,7 @@ static int link_take_block(protoipc_link *link, const uint8_t *body, const ring_
   return 0;
 }
 
+/* The names stand in private memory or in the ring: each is loaded once. */
 static int link_take_give_backs(protoipc_link *link, const uint8_t *body, uint32_t bytes) {
   for (uint32_t at = 0; at < bytes; at += (uint32_t)sizeof(shm_give_back)) {
     shm_give_back name;
@@ -106,6 +107,33 @@ static int link_take_record(protoipc_link *link, const uint8_t *body, const ring
   return result != 0 ? result : 1;
 }
 
+/*
+ * Tells the peer what was taken. It may wait for the room. It asks for its tail less half of a ring: if that was not
+ * there when it was told last, more than half of a ring follows until all is taken. So looking once for each quarter
+ * loses no wake-up, and a peer that is answered record by record is looked at by the flush of the answer alone.
+ */
+static void link_release(protoipc_link *link) {
+  ring_release(&link->reader);
+  if (link->error == 0 && link->reader.released - link->told_head >= link->reader.capacity / 4) (void)link_ring(link);
+}
+
+int protoipc_link_collect(protoipc_link *link) {
+  int result = link_check(link);
+  if (result != 0 || !link->attached) return result;
+  ring_fault fault;
+  ring_item item;
+  const uint8_t *body;
+  /* No longer than the peer holds blocks: what it gives back and does not hold ends the link. */
+  while ((result = ring_look(&link->reader, &item, &body, &fault)) == 1 && item.kind == SHM_GIVE_BACK) {
+    result = link_take_give_backs(link, body, item.bytes);
+    if (result != 0) return result;
+    ring_pass(&link->reader, &item);
+  }
+  if (result < 0) return link_fail(link, result, "%s", fault.text);
+  link_release(link);
+  return 0;
+}
+
 int protoipc_link_receive(protoipc_link *link, void *buffer, uint32_t buffer_bytes, protoipc_record *records,
                           uint32_t max_records) {
   const int checked = link_check(link);
@@ -118,9 +146,11 @@ int protoipc_link_receive(protoipc_link *link, void *buffer, uint32_t buffer_byt
   if (was_hung_up && SHM_WEAKENED(DRAIN)) return PROTOIPC_ECLOSED;
   const uint64_t first = link->reader.head;
   uint32_t count = 0, used = 0;
+  uint64_t block_bytes = 0;
   int result = 0;
   /* A peer that is faster than we are does not keep us here: one ring, and that is all. */
-  while (count < max_records && buffer_bytes - used >= largest && link->reader.head - first < link->reader.capacity) {
+  while (count < max_records && buffer_bytes - used >= largest && link->reader.head - first < link->reader.capacity &&
+         block_bytes < PROTOIPC_RECEIVED_BLOCK_BYTES) {
     ring_fault fault;
     ring_item item;
     uint8_t *body = (uint8_t *)buffer + used;
@@ -133,17 +163,12 @@ int protoipc_link_receive(protoipc_link *link, void *buffer, uint32_t buffer_byt
     if (result < 0) break;
     if (result == 0) continue;
     count++;
+    block_bytes += record->block_bytes;
     const uint64_t next = used + ((uint64_t)record->bytes + 7) / 8 * 8;
     used = next < buffer_bytes ? (uint32_t)next : buffer_bytes;
   }
-  ring_release(&link->reader);
+  link_release(link);
   link->records_received += count;
-  /*
-   * The peer may wait for the room. It asks for its tail less half of a ring: if that was not there when it was told
-   * last, more than half of a ring follows until all is taken. So looking once for each quarter loses no wake-up, and a
-   * peer that is answered record by record is looked at by the flush of the answer alone.
-   */
-  if (link->error == 0 && link->reader.released - link->told_head >= largest * 2) (void)link_ring(link);
   if (count != 0) return (int)count;
   if (link->error != 0) return link->error;
   return was_hung_up && result == 0 && !ring_has_record(&link->reader) ? PROTOIPC_ECLOSED : 0;

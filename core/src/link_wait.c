@@ -44,7 +44,9 @@ int protoipc_link_sleep(protoipc_link *link) {
   if (platform_is_forked(link->guard)) return PROTOIPC_EFORKED;
   if (link_look(link)) return 1;
   if (!link->attached) return 0; /* what comes next comes by the socket */
-  return ring_sleep(&link->writer, &link->reader, &link->sleeps, SHM_SLEEPS_ON_SOCKET);
+  const int wants_give_backs = link->block_missed || arena_is_short(link->arena);
+  return ring_sleep(&link->writer, &link->reader, &link->sleeps,
+                    wants_give_backs ? SHM_SLEEPS_ON_SOCKET : SHM_SLEEPS_FOR_FRAMES);
 }
 
 void protoipc_link_wake(protoipc_link *link) {
@@ -66,7 +68,8 @@ int link_ring(protoipc_link *link) {
     case SHM_SLEEPS_ON_FUTEX:
       link_ring_bell(link);
       break;
-    case SHM_SLEEPS_ON_SOCKET: {
+    case SHM_SLEEPS_ON_SOCKET:
+    case SHM_SLEEPS_FOR_FRAMES: {
       const uint8_t doorbell = SHM_MSG_DOORBELL;
       /* A full socket is success, for then there is something to wake for; and one that has ended says so itself. */
       if (platform_send(link->fd, &doorbell, sizeof doorbell, -1) == PROTOIPC_ENOMEM) {

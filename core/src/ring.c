@@ -121,11 +121,12 @@ static void put_record(uint8_t *at, uint8_t kind, uint8_t pad, uint32_t body_byt
 }
 
 /* One store makes the padding and all records of the window visible, or none. */
-static void publish(ring_writer *writer, uint64_t bytes) {
+static void publish(ring_writer *writer, uint8_t kind, uint64_t bytes) {
   if (writer->padded != writer->tail)
     put_header(writer_at(writer, writer->tail), SHM_PAD, 0,
                (uint32_t)(writer->padded - writer->tail - PROTOIPC_RECORD_HEADER));
   writer->tail = writer->padded + bytes;
+  if (kind != SHM_GIVE_BACK) writer->frames = writer->tail;
   writer->window_bytes = 0;
 #ifdef PLANT_RELAXED_COMMIT
   atomic_store_explicit(&writer->own->writer.tail, writer->tail, memory_order_relaxed);
@@ -149,14 +150,14 @@ int ring_commit(ring_writer *writer, const uint32_t *lengths, uint32_t count) {
     put_record(window + used, SHM_FRAME, 0, bytes);
     used += record_bytes(bytes);
   }
-  publish(writer, used);
+  publish(writer, SHM_FRAME, used);
   return PROTOIPC_OK;
 }
 
 int ring_commit_kind(ring_writer *writer, uint8_t kind, uint8_t pad, uint32_t body_bytes) {
   if (!has_place(writer, 0, body_bytes)) return PROTOIPC_EINVAL;
   put_record(writer_at(writer, writer->padded), kind, pad, body_bytes);
-  publish(writer, record_bytes(body_bytes));
+  publish(writer, kind, record_bytes(body_bytes));
   return PROTOIPC_OK;
 }
 
@@ -222,24 +223,31 @@ static int look_at_record(const ring_reader *reader, ring_item *item, ring_fault
   return check_kind(item, to_end - PROTOIPC_RECORD_HEADER, fault);
 }
 
-int ring_take(ring_reader *reader, void *buffer, ring_item *item, ring_fault *fault) {
+int ring_look(ring_reader *reader, ring_item *item, const uint8_t **body, ring_fault *fault) {
   /* Padding ends at position 0, where it would be longer than a record may be: the loop runs twice at most. */
   for (;;) {
     if (reader->head == reader->tail) {
       if (look_at_tail(reader, fault) != PROTOIPC_OK) return PROTOIPC_EPROTOCOL;
       if (reader->head == reader->tail) return 0;
     }
-    ring_item found;
-    if (look_at_record(reader, &found, fault) != PROTOIPC_OK) return PROTOIPC_EPROTOCOL;
-    const uint8_t *const body = reader->data + (reader->head & (reader->capacity - 1)) + PROTOIPC_RECORD_HEADER;
-    if (found.kind != SHM_PAD) {
-      if (SHM_WEAKENED(HEADER_TWICE)) found.bytes = (uint32_t)load_word(body - PROTOIPC_RECORD_HEADER);
-      memcpy(buffer, body, found.bytes);
-      *item = found;
-    }
-    reader->head += record_bytes(found.bytes);
-    if (found.kind != SHM_PAD) return 1;
+    if (look_at_record(reader, item, fault) != PROTOIPC_OK) return PROTOIPC_EPROTOCOL;
+    if (item->kind != SHM_PAD) break;
+    ring_pass(reader, item);
   }
+  *body = reader->data + (reader->head & (reader->capacity - 1)) + PROTOIPC_RECORD_HEADER;
+  return 1;
+}
+
+void ring_pass(ring_reader *reader, const ring_item *item) { reader->head += record_bytes(item->bytes); }
+
+int ring_take(ring_reader *reader, void *buffer, ring_item *item, ring_fault *fault) {
+  const uint8_t *body;
+  const int result = ring_look(reader, item, &body, fault);
+  if (result != 1) return result;
+  if (SHM_WEAKENED(HEADER_TWICE)) item->bytes = (uint32_t)load_word(body - PROTOIPC_RECORD_HEADER);
+  memcpy(buffer, body, item->bytes);
+  ring_pass(reader, item);
+  return 1;
 }
 
 /* Release: what we have read, we have read before the peer writes over it. */
@@ -280,7 +288,8 @@ int ring_has_room(const ring_writer *writer) {
  * there to be seen by a sleep declared since. What counts is what the peer can see of our head, `released`, not what
  * was taken: else the release would come after the look. It rings once for each sleep: whoever was rung will look at
  * everything before it declares the next. A sleep for records is not disturbed by room: space_wanted is 0, or above our
- * head.
+ * head. A sleep for frames is not disturbed by give-backs: they were told all the same, so a frame behind them moves the
+ * tail once more, and any other sleep that is declared since sees them when it looks.
  *
  * The number of a sleep has 30 bits. Should the peer sleep exactly 2^30 times between a ring and the next move of ours,
  * that one sleep is taken for the old one. Every look that finds another word forgets the old one, so nothing but that
@@ -289,6 +298,8 @@ int ring_has_room(const ring_writer *writer) {
 int ring_must_wake(const ring_writer *writer, const ring_reader *reader, uint64_t *told_tail, uint64_t *told_head,
                    uint32_t *rung) {
   const bool wrote = writer->tail != *told_tail, took = reader->released != *told_head;
+  /* The frame that was committed last ends behind what was told. */
+  const bool wrote_frames = writer->frames - *told_tail - 1 < writer->tail - *told_tail;
   if (!wrote && !took) return SHM_AWAKE;
   *told_tail = writer->tail;
   *told_head = reader->released;
@@ -298,8 +309,8 @@ int ring_must_wake(const ring_writer *writer, const ring_reader *reader, uint64_
   if (sleep == *rung) return SHM_AWAKE; /* rung already, or awake as it was */
   *rung = SHM_AWAKE;
   const uint32_t how = sleep & SHM_SLEEP_HOW;
-  if (how != SHM_SLEEPS_ON_SOCKET && how != SHM_SLEEPS_ON_FUTEX) return SHM_AWAKE;
-  if (!wrote) {
+  if (how == SHM_AWAKE) return SHM_AWAKE;
+  if (how == SHM_SLEEPS_FOR_FRAMES ? !wrote_frames : !wrote) {
     const uint64_t wanted = atomic_load_explicit(&sleeper->space_wanted, memory_order_relaxed);
     if (wanted == 0 || reader->released < wanted) return SHM_AWAKE;
   }

@@ -17,6 +17,7 @@ typedef struct ring_writer {
   uint8_t *data;           /* own + SHM_RING_OFFSET */
   uint64_t capacity;       /* a power of two */
   uint64_t tail;           /* committed */
+  uint64_t frames;         /* the tail behind the last record that was no give-back */
   uint64_t padded;         /* the window's position: tail, or behind the padding that goes before it */
   uint64_t head;           /* the newest of the peer that was checked: tail - capacity <= head <= tail */
   uint64_t wanted;         /* the peer's head from which on there is the room that was asked for; 0: nothing is asked */
@@ -62,6 +63,12 @@ typedef struct ring_item {
  * the ring is empty, PROTOIPC_EPROTOCOL. Skips padding, of which there is never more than one piece before a record.
  */
 int ring_take(ring_reader *reader, void *buffer, ring_item *item, ring_fault *fault);
+/*
+ * As ring_take, without taking: the body stands in the ring, where the peer can change it. ring_pass takes it, which it
+ * has to follow at once.
+ */
+int ring_look(ring_reader *reader, ring_item *item, const uint8_t **body, ring_fault *fault);
+void ring_pass(ring_reader *reader, const ring_item *item);
 /* Tells the writer what was taken: stores the head (release). Before ring_must_wake, which looks at what was told. */
 void ring_release(ring_reader *reader);
 
@@ -75,8 +82,9 @@ int ring_has_room(const ring_writer *writer);
 
 /*
  * After a tail or head was stored: whether the peer has to be woken, and how. Fences; reads the peer's sleep line once.
- * `rung` is the sleep for which it was woken last. Returns SHM_AWAKE, SHM_SLEEPS_ON_SOCKET or SHM_SLEEPS_ON_FUTEX.
- * The peer is woken for records (our tail moved), and for room when our head has reached what it asked for.
+ * `rung` is the sleep for which it was woken last. Returns SHM_AWAKE or how the peer sleeps. It is woken for records (our
+ * tail moved), of which give-backs do not count where it sleeps for frames, and for room when our head has reached what
+ * it asked for.
  */
 int ring_must_wake(const ring_writer *writer, const ring_reader *reader, uint64_t *told_tail, uint64_t *told_head,
                    uint32_t *rung);

@@ -275,7 +275,95 @@ static void test_give_backs_wait_for_room(void) {
   peers_close(&both);
 }
 
+/* Sends a block, has it received, and gives it back. Returns what the flush of that returns. */
+static int send_and_give_back(peers *both, const protoipc_block *block) {
+  uint8_t buffer[65536];
+  CHECK_EQUAL(send_block(both->dialled, 8, block, 0, 10), 0);
+  const protoipc_record record = receive_one(both->accepted, buffer, sizeof buffer);
+  CHECK_EQUAL(protoipc_link_sleep(both->dialled), 0);
+  CHECK_EQUAL(protoipc_link_give_back(both->accepted, record.index, record.generation), 0);
+  return protoipc_link_flush(both->accepted);
+}
+
+/* What is only given back wakes nobody who is not short of blocks, and can be collected meanwhile. */
+static void test_give_backs_are_quiet(void) {
+  const protoipc_options options = {.max_held_blocks = 2};
+  peers both = peers_open(&options, NULL);
+  uint8_t buffer[65536];
+  protoipc_record record;
+  protoipc_link_stats stats;
+  protoipc_block block = new_block(both.arena, 4096, 1);
+  CHECK_EQUAL(send_and_give_back(&both, &block), 0);
+  CHECK_EQUAL(platform_is_readable(protoipc_link_fd(both.dialled)), 0);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  CHECK_EQUAL(protoipc_link_has_news(both.dialled), 0);
+  protoipc_link_read_stats(both.dialled, &stats);
+  CHECK_EQUAL(stats.blocks_held_by_peer, 0);
+
+  /* No record is taken, nor what is given back behind it. */
+  CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, 10), 0);
+  record = receive_one(both.accepted, buffer, sizeof buffer);
+  CHECK_EQUAL(protoipc_link_send(both.accepted, "a", 1), 0);
+  CHECK_EQUAL(protoipc_link_give_back(both.accepted, record.index, record.generation), 0);
+  CHECK_EQUAL(protoipc_link_flush(both.accepted), 1);
+  CHECK_EQUAL(protoipc_link_service(both.dialled), PROTOIPC_RUNG);
+  protoipc_link_wake(both.dialled);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  protoipc_link_read_stats(both.dialled, &stats);
+  CHECK_EQUAL(stats.blocks_held_by_peer, 1);
+  (void)receive_one(both.dialled, buffer, sizeof buffer);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  protoipc_link_read_stats(both.dialled, &stats);
+  CHECK_EQUAL(stats.blocks_held_by_peer, 0);
+
+  /* Who could not send one is told, until it could. */
+  for (int i = 0; i < 2; i++) CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, 10), 0);
+  CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, 10), PROTOIPC_ELIMIT);
+  record = receive_one(both.accepted, buffer, sizeof buffer);
+  CHECK_EQUAL(protoipc_link_sleep(both.dialled), 0);
+  CHECK_EQUAL(protoipc_link_give_back(both.accepted, record.index, record.generation), 0);
+  CHECK_EQUAL(protoipc_link_flush(both.accepted), 1);
+  CHECK_EQUAL(protoipc_link_service(both.dialled), PROTOIPC_RUNG);
+  protoipc_link_wake(both.dialled);
+  record = receive_one(both.accepted, buffer, sizeof buffer);
+  CHECK_EQUAL(protoipc_link_give_back(both.accepted, record.index, record.generation), 0);
+  CHECK(protoipc_link_flush(both.accepted) >= 0);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  CHECK_EQUAL(send_and_give_back(&both, &block), 0);
+
+  /* And who got no memory for one, until it got some. The arena has 256 MiB at most. */
+  protoipc_block most, other;
+  CHECK_EQUAL(protoipc_arena_allocate(both.arena, 200 << 20, &most), 0);
+  CHECK_EQUAL(protoipc_arena_allocate(both.arena, 100 << 20, &other), PROTOIPC_ELIMIT);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  CHECK_EQUAL(send_and_give_back(&both, &block), 1);
+  CHECK_EQUAL(protoipc_link_service(both.dialled), PROTOIPC_RUNG);
+  protoipc_link_wake(both.dialled);
+  CHECK_EQUAL(protoipc_arena_release(both.arena, &most), 0);
+  CHECK_EQUAL(protoipc_arena_allocate(both.arena, 100, &other), 0);
+  CHECK_EQUAL(protoipc_link_collect(both.dialled), 0);
+  CHECK_EQUAL(send_and_give_back(&both, &block), 0);
+  peers_close(&both);
+}
+
+/* A batch ends with the record that brings its blocks to a bound. */
+static void test_batches_of_blocks_are_bounded(void) {
+  peers both = peers_open(NULL, NULL);
+  uint8_t buffer[65536];
+  protoipc_record records[16];
+  protoipc_block block = new_block(both.arena, PROTOIPC_RECEIVED_BLOCK_BYTES, 1);
+  for (int i = 0; i < 3; i++)
+    CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, PROTOIPC_RECEIVED_BLOCK_BYTES / 2), 0);
+  CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, PROTOIPC_RECEIVED_BLOCK_BYTES), 0);
+  CHECK_EQUAL(protoipc_link_send(both.dialled, "a", 1), 0);
+  CHECK_EQUAL(protoipc_link_receive(both.accepted, buffer, sizeof buffer, records, 16), 2);
+  CHECK_EQUAL(protoipc_link_receive(both.accepted, buffer, sizeof buffer, records, 16), 2);
+  CHECK_EQUAL(protoipc_link_receive(both.accepted, buffer, sizeof buffer, records, 16), 1);
+  peers_close(&both);
+}
+
 TEST_MAIN(TEST(test_blocks_of_every_kind), TEST(test_block_data_is_checked), TEST(test_limits_of_holds),
           TEST(test_wrong_blocks), TEST(test_announcements_and_retirements), TEST(test_retirements_are_told_by_a_flush),
           TEST(test_full_socket),
-          TEST(test_give_backs_wait_for_room))
+          TEST(test_give_backs_wait_for_room), TEST(test_give_backs_are_quiet),
+          TEST(test_batches_of_blocks_are_bounded))

@@ -1,7 +1,7 @@
 /*
  * Both sides of a link as two threads on one mapping, which is what ThreadSanitizer can see: records of random sizes
- * both ways, and a sleep, by futex or by a pipe, whenever there is nothing to do. A wake-up that is lost is found by its
- * time: the sleeper has news, and nobody told it.
+ * both ways, give-backs between them, and a sleep, by futex or by a pipe, for all or for frames alone, whenever there is
+ * nothing to do. A wake-up that is lost is found by its time: the sleeper has news, and nobody told it.
  */
 #define _GNU_SOURCE 1
 #include "pair.h"
@@ -26,6 +26,18 @@ typedef struct side {
   /* The first of both begins; the other answers what it got. */
   uint64_t head_start;
 } side;
+
+/* Now and then, where there is room. */
+static void give_back(side *me) {
+  const shm_give_back name = {.index = 1, .generation = 1};
+  protoipc_window window;
+  ring_fault fault;
+  /* Room that was asked for is not asked for any more when there is some for this. */
+  if (me->end->writer.wanted != 0 || test_below(&me->random, 4) != 0) return;
+  if (ring_reserve(&me->end->writer, sizeof name, &window, &fault) != PROTOIPC_OK) return;
+  memcpy((uint8_t *)me->end->own + window.offset + PROTOIPC_RECORD_HEADER, &name, sizeof name);
+  CHECK_EQUAL(ring_commit_kind(&me->end->writer, SHM_GIVE_BACK, 0, sizeof name), PROTOIPC_OK);
+}
 
 static uint32_t send_some(side *me) {
   uint32_t lengths[16], count = 0, used = 0;
@@ -61,6 +73,10 @@ static uint32_t take_some(side *me) {
     if (code < 0) fprintf(stderr, "%s\n", fault.text);
     CHECK(code >= 0);
     if (code == 0) break;
+    if (item.kind == SHM_GIVE_BACK) {
+      count--;
+      continue;
+    }
     CHECK_EQUAL(item.bytes, pair_body_bytes(me->taken + count, MOST_BYTES));
     CHECK(pair_is_filled(body, me->taken + count, item.bytes));
   }
@@ -82,8 +98,14 @@ static void ring_peer(side *me) {
 }
 
 /* A sleep that ends by its time is lost if there was something to wake up for. */
-static void check_not_lost(const side *me) {
-  CHECK(!ring_has_record(&me->end->reader) && "a wake-up for a record was lost");
+static void check_not_lost(const side *me, int how) {
+  ring_reader reader = me->end->reader;
+  const uint8_t *body;
+  ring_item item;
+  ring_fault fault;
+  while (how == SHM_SLEEPS_FOR_FRAMES && ring_look(&reader, &item, &body, &fault) == 1 && item.kind == SHM_GIVE_BACK)
+    ring_pass(&reader, &item);
+  CHECK(!ring_has_record(&reader) && "a wake-up for a record was lost");
   CHECK(!ring_has_room(&me->end->writer) && "a wake-up for room was lost");
 }
 
@@ -95,15 +117,15 @@ static void sleep_on_futex(side *me) {
   while (atomic_load(&me->peer->bell.bell) == bell) {
     const uint64_t now = platform_now_ns();
     if (now < until) platform_futex_wait(&me->peer->bell.bell, bell, until - now);
-    else check_not_lost(me), until = now + limit;
+    else check_not_lost(me, SHM_SLEEPS_ON_FUTEX), until = now + limit;
   }
 }
 
-static void sleep_on_pipe(side *me) {
-  if (pair_sleep(me->end, SHM_SLEEPS_ON_SOCKET) != 0) return;
+static void sleep_on_pipe(side *me, int how) {
+  if (pair_sleep(me->end, how) != 0) return;
   struct pollfd poller = {.fd = me->bell, .events = POLLIN};
   char bytes[64];
-  while (poll(&poller, 1, LOST_AFTER_SECONDS * 1000) != 1) check_not_lost(me);
+  while (poll(&poller, 1, LOST_AFTER_SECONDS * 1000) != 1) check_not_lost(me, how);
   while (read(me->bell, bytes, sizeof bytes) == sizeof bytes) {
   }
 }
@@ -112,6 +134,7 @@ static void *run_side(void *of) {
   side *const me = of;
   while (me->sent < me->records || me->taken < me->records) {
     const uint32_t moved = send_some(me) + take_some(me);
+    give_back(me);
     ring_peer(me);
     if (moved != 0) continue;
     /* Stays awake for long, or for about as long as an answer takes: then it comes while the sleep is declared. */
@@ -119,7 +142,7 @@ static void *run_side(void *of) {
     while (looks-- > 0 && !ring_has_record(&me->end->reader)) platform_pause();
     me->slept++;
     if (test_below(&me->random, 2) == 0) sleep_on_futex(me);
-    else sleep_on_pipe(me);
+    else sleep_on_pipe(me, test_below(&me->random, 2) == 0 ? SHM_SLEEPS_ON_SOCKET : SHM_SLEEPS_FOR_FRAMES);
     ring_wake(me->end->own);
   }
   return NULL;

@@ -79,6 +79,48 @@ describe.runIf(HAS_SHM)("memory of a block", () => {
     expect(nativeThings().maps).toBe(before);
   });
 
+  it("that is larger than a peer may hold is not sent, and its slot takes another record", async () => {
+    const { dialled, accepted } = await pair();
+    const { link } = dialled;
+    const block = link.blocks.allocate(130 * MIB)!;
+    const slot = link.reserve(10)!;
+    slot.bytes.set(numbered(7, 10), slot.start);
+    expect(link.commitBlock(slot, 10, block, block.start, block.end)).toBe(false);
+    link.commit(slot, 10);
+    link.flush();
+    await until("it came", () => accepted.got.records.length === 1);
+    expect(accepted.got.records[0]).toEqual(numbered(7, 10));
+    link.blocks.release(block);
+  });
+
+  it("that is given back wakes nobody, and is there again before the arena has to grow", async () => {
+    const { dialled, accepted } = await pair({ waiting: "event" });
+    const { blocks } = dialled.link;
+    const lents: Lent[] = [];
+    accepted.got.onBlock = (received) => void lents.push(received!.borrow()!);
+    const most = blocks.allocate(100 * MIB)!;
+    const slot = dialled.link.reserve(10)!;
+    slot.bytes.set(numbered(1, 10), slot.start);
+    expect(dialled.link.commitBlock(slot, 10, most, most.start, most.start + 1)).toBe(true);
+    blocks.release(most);
+    dialled.link.flush();
+    await until("it came", () => lents.length === 1);
+    // The whole block is held, whatever part of it was sent.
+    expect(blocks.allocate(200 * MIB)).toBeUndefined();
+    // Who got no memory wants to be woken, until it got some.
+    const small = blocks.allocate(1_000)!;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const before = dialled.link.readStats();
+    lents[0]!.end();
+    accepted.link.flush();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(dialled.link.readStats()).toEqual(before);
+    expect(before.blocksHeldByPeer).toBe(1);
+    blocks.release(blocks.allocate(200 * MIB)!);
+    expect(dialled.link.readStats().blocksHeldByPeer).toBe(0);
+    blocks.release(small);
+  });
+
   it("that is borrowed ends with its link, though the peer still has its side", async () => {
     const { link, got, child } = await echo();
     const lents: (Lent | undefined)[] = [];

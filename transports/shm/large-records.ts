@@ -11,9 +11,9 @@ export interface LargeRecordsOptions {
   readonly blocks: ShmBlocks;
   /** The largest record that the ring takes. */
   readonly maxBodyBytes: number;
-  /** Commits a copy. 0, or an error: EAGAIN where there is no room yet. */
+  /** Commits a copy. 0, or an error: EAGAIN where there is no room yet, ENOMEM where there is no memory. */
   readonly send: (record: Uint8Array) => number;
-  /** Commits a record that is in a block as a whole. 0, or an error: EAGAIN, ELIMIT where that cannot be yet. */
+  /** Commits a record that is in a block as a whole. 0, or an error: EAGAIN, ELIMIT, ENOMEM where that cannot be yet. */
   readonly sendBlock: (block: ShmBlock, usedBytes: number) => number;
   /** A record that waited was sent. */
   readonly onSent: () => void;
@@ -95,7 +95,7 @@ export class LargeRecords {
       usedBytes > maxBodyBytes
         ? sendBlock(block, usedBytes)
         : send(block.bytes.subarray(block.start, block.start + usedBytes));
-    if (code === Code.EAGAIN || code === Code.ELIMIT) return false;
+    if (code === Code.EAGAIN || code === Code.ELIMIT || code === Code.ENOMEM) return false;
     // Sent; or the link is at its end, which tells so itself.
     this.#waiting = undefined;
     blocks.release(block);

@@ -261,8 +261,8 @@ export class ShmLink implements Link, LinkEvents {
       end - start,
     );
     this.#isDirty = true;
-    // Any other error than these two ends the link, which tells so.
-    if (code === Code.ELIMIT || code === Code.EAGAIN) return false;
+    // Where the link has ended, which tells so itself, nothing else can be committed either.
+    if (code !== Code.OK) return false;
     slot.end = -1;
     return true;
   }
