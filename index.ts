@@ -102,6 +102,7 @@ export type {
   UnaryCalls,
   PublishOptions,
   PublishResult,
+  DrainedOptions,
   ReadyOptions,
   ReceiveOptions,
   ServeOptions,

@@ -132,6 +132,14 @@ export interface ReadyOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** How long `drained` of a publisher waits. */
+export interface DrainedOptions {
+  /** Ends the wait when it aborts: `drained` rejects with CANCELLED. */
+  readonly signal?: AbortSignal | undefined;
+  /** Rejects with DEADLINE_EXCEEDED after so many milliseconds. Without it `drained` waits for the slowest subscriber. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /** How long `publishWhenReady` waits. */
 export interface PublishOptions {
   /** Bounds the wait for room in milliseconds, besides the topic's `block_timeout`. */
@@ -238,6 +246,14 @@ interface PublisherBase extends AsyncDisposable {
    * Rejects with `IpcError` DEADLINE_EXCEEDED, CANCELLED (also by `close`), or a `TypeError` for a number that cannot be.
    */
   ready(options: ReadyOptions): Promise<void>;
+  /**
+   * Resolves when nothing that was published waits for a subscriber any more: all of it is with the links, or was lost as
+   * the topic's overflow rule says. The fastest way to publish as much as subscribers take is to call `publish` until its
+   * result says that something is `queued`, and then to await this: one promise for many publications, where
+   * `publishWhenReady` makes one for each. A subscriber that has left is not waited for. Rejects with `IpcError`
+   * DEADLINE_EXCEEDED or CANCELLED as the options say.
+   */
+  drained(options?: DrainedOptions): Promise<void>;
   /** Sends what is queued, then ends every subscription well. Loans that are not published are released. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { IpcError } from "./error.js";
 import { Fifo } from "./fifo.js";
 
 /** Whom an item is from. */
@@ -17,12 +18,22 @@ interface Waiter<T> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Somebody who is called with each item. */
+interface Loop<T> {
+  readonly use: (item: T) => unknown;
+  /** `use` is running, or what it returned has not settled. */
+  isBusy: boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Items that came before they were asked for, and those who asked before they came. Read once. */
 export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #source: QueueSource;
   /** Of each item: itself, its bytes, and whom it is from. An object for the three would be one more for each item. */
   readonly #waiting = new Fifo<unknown>();
   #waiters: Waiter<T>[] = [];
+  #loop: Loop<T> | undefined;
   #isEnded = false;
   #error: unknown;
 
@@ -33,6 +44,13 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   /** Adds an item that took so many bytes on the wire. `source` is told when it is taken; the queue's, unless given. */
   push(item: T, bytes: number, source: ItemSource = this.#source): void {
     if (this.#isEnded) return;
+    const loop = this.#loop;
+    if (loop !== undefined && !loop.isBusy) {
+      this.#use(loop, item, bytes, source);
+      // What came meanwhile, or the end.
+      if (this.#waiting.length > 0 || this.#isEnded) this.#goOn(loop);
+      return;
+    }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
       waiter.resolve({ done: false, value: item });
@@ -52,9 +70,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) this.#settleEnd(waiter);
+    if (this.#loop !== undefined) this.#goOn(this.#loop);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#loop !== undefined) return Promise.reject(readTwice());
     if (this.#waiting.length > 0) return Promise.resolve({ done: false, value: this.#take() });
     return new Promise((resolve, reject) => {
       if (this.#isEnded) this.#settleEnd({ resolve, reject });
@@ -62,17 +82,31 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     });
   }
 
+  /**
+   * Calls `use` with each item, as soon as it comes and whoever was called with the one before has returned, or the promise
+   * that it returned has settled. Resolves after the end, rejects with its error. Where `use` throws, or its promise rejects,
+   * the reader wants no more, and what it threw is what this rejects with. Rejects with FAILED_PRECONDITION where somebody
+   * else reads.
+   */
+  forEach(use: (item: T) => unknown): Promise<void> {
+    if (this.isAwaited) return Promise.reject(readTwice());
+    return new Promise((resolve, reject) => {
+      const loop = { use, isBusy: false, resolve, reject };
+      this.#loop = loop;
+      this.#goOn(loop);
+    });
+  }
+
   /** Whether somebody has asked for an item that has not come. */
   get isAwaited(): boolean {
-    return this.#waiters.length > 0;
+    return this.#waiters.length > 0 || this.#loop !== undefined;
   }
 
   /** As `next`, without waiting: `undefined` where the next item has not come. Throws the error of the end. */
   poll(): IteratorResult<T, undefined> | undefined {
     if (this.#waiting.length > 0) return { done: false, value: this.#take() };
     if (!this.#isEnded) return undefined;
-    const error = this.#error;
-    this.#error = undefined;
+    const error = this.#takeError();
     if (error !== undefined) throw error;
     return { done: true, value: undefined };
   }
@@ -91,6 +125,51 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     return this;
   }
 
+  /** Whether what is called with the items may be called again, now or later. */
+  #goOn(loop: Loop<T>): void {
+    while (!loop.isBusy && this.#loop === loop && this.#waiting.length > 0) {
+      const item = this.#waiting.shift() as T;
+      const bytes = this.#waiting.shift() as number;
+      this.#use(loop, item, bytes, this.#waiting.shift() as ItemSource);
+    }
+    if (loop.isBusy || this.#loop !== loop || !this.#isEnded) return;
+    this.#loop = undefined;
+    const error = this.#takeError();
+    if (error === undefined) loop.resolve();
+    else loop.reject(error);
+  }
+
+  /** Nothing of what it does throws into whoever brought the item. */
+  #use(loop: Loop<T>, item: T, bytes: number, source: ItemSource): void {
+    loop.isBusy = true;
+    let result: unknown;
+    try {
+      result = loop.use(item);
+    } catch (error) {
+      this.#stop(loop, error);
+      return;
+    }
+    if (result === undefined || !isThenable(result)) {
+      loop.isBusy = false;
+      source.onTaken(bytes);
+      return;
+    }
+    Promise.resolve(result).then(
+      () => {
+        loop.isBusy = false;
+        source.onTaken(bytes);
+        this.#goOn(loop);
+      },
+      (error: unknown) => this.#stop(loop, error),
+    );
+  }
+
+  #stop(loop: Loop<T>, error: unknown): void {
+    this.#loop = undefined;
+    void this.return();
+    loop.reject(error);
+  }
+
   #take(): T {
     const item = this.#waiting.shift() as T;
     const bytes = this.#waiting.shift() as number;
@@ -99,11 +178,24 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     return item;
   }
 
-  #settleEnd(waiter: Waiter<T>): void {
+  /** The error is told once; whoever asks again learns that the items are over. */
+  #takeError(): unknown {
     const error = this.#error;
-    // The error is told once; whoever asks again learns that the items are over.
     this.#error = undefined;
+    return error;
+  }
+
+  #settleEnd(waiter: Waiter<T>): void {
+    const error = this.#takeError();
     if (error === undefined) waiter.resolve({ done: true, value: undefined });
     else waiter.reject(error);
   }
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function readTwice(): IpcError {
+  return new IpcError("FAILED_PRECONDITION", "somebody else reads already, and each item is for one reader");
 }

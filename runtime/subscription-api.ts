@@ -152,10 +152,19 @@ export interface Subscription<
   /** As `latest`: the newest value of each publisher, the newest of all first. */
   values(...key: Key extends undefined ? [] : [key: PlainKey<Key>]): readonly LatestValue<Key, Message>[];
   /**
+   * Calls a function with every publication, in their order, as a loop over the subscription would: right when one comes,
+   * without a promise for each, which is the fastest way to receive many. What the function does holds up all that comes over
+   * the same link. Where it returns a promise the next publication waits for that. Resolves when the subscription is over,
+   * rejects with the `IpcError` that the loop throws. Where the function throws, or its promise rejects, the subscription ends
+   * and this rejects with the same. What was borrowed for a publication is given back when the function returns, or its promise
+   * settles. Rejects with FAILED_PRECONDITION while somebody else reads and for a subscription with `latestOnly`.
+   */
+  forEach(use: (publication: Received) => unknown): Promise<void>;
+  /**
    * The next publication, waited for on this thread: no other code runs meanwhile but what the link brings (handlers of
    * its peer's calls, other subscriptions). Meant for worker threads. `undefined` when the time is over, and when the
    * publisher has closed. Throws the `IpcError` that the loop throws, once; FAILED_PRECONDITION before the link is up
-   * (`ready` resolves then) and while there is none, while the loop waits, and from within a callback that is told of something on the same link;
+   * (`ready` resolves then) and while there is none, while somebody else reads, and from within a callback that is told of something on the same link;
    * UNIMPLEMENTED where the link's transport cannot do that and without `from`; a `TypeError` for a time that cannot be.
    */
   receive(options?: ReceiveOptions): Received | undefined;

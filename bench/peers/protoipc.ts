@@ -190,7 +190,9 @@ function publishing<Init, Message>(
             const subscription = large
               ? endpoint.subscribe(topic, { from: address, borrow: true })
               : endpoint.subscribe(topic, { from: address });
-            void read(subscription, (message) => onMessage(i, message));
+            void subscription.forEach(({ message }) => {
+              onMessage(i, message);
+            });
           }
         },
       };
@@ -210,22 +212,13 @@ async function publishReady<Init>(
   }
 }
 
-/** Waits for room only behind a publication that had to wait itself: before that the whole queue is free. */
+/** Waits behind a publication that had to wait itself. */
 async function publishAtOnce<Init>(
   publisher: UnkeyedPublisher<Init>,
   count: number,
   make: (id: number) => Init,
 ): Promise<void> {
-  let queued = 0;
   for (let id = 0; id < count; id++) {
-    const message = make(id);
-    ({ queued } = queued === 0 ? publisher.publish(message) : await publisher.publishWhenReady(message));
+    if (publisher.publish(make(id)).queued > 0) await publisher.drained();
   }
-}
-
-async function read<Message>(
-  subscription: AsyncIterable<{ readonly message: Message }>,
-  onMessage: (message: Message) => void,
-): Promise<void> {
-  for await (const { message } of subscription) onMessage(message);
 }

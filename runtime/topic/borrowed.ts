@@ -2,7 +2,7 @@ import type { Lent } from "../../transports/transport.js";
 import type { BorrowedPublication, Publication } from "../api.js";
 import type { BorrowedMessage } from "../codec/borrow.js";
 import { MessageView } from "../codec/inplace/view.js";
-import type { MessageQueue } from "../message-queue.js";
+import { isThenable, type MessageQueue } from "../message-queue.js";
 import type { Peer } from "../peer.js";
 
 /** A publication whose message may have fields that are the publisher's memory. */
@@ -77,6 +77,24 @@ export class BorrowingIterator implements AsyncIterableIterator<Publication<unkn
     const result = await this.#queue.next();
     if (result.value instanceof PublicationWithLoan) this.#read.add(result.value);
     return result;
+  }
+
+  /** As `MessageQueue.forEach`. What was borrowed for a publication is given back when it returns or its promise settles. */
+  forEach(use: (publication: Publication<unknown, unknown>) => unknown): Promise<void> {
+    this.#release();
+    const useAndRelease = (publication: Publication<unknown, unknown>): unknown => {
+      if (publication instanceof PublicationWithLoan) this.#read.add(publication);
+      let result: unknown;
+      let isPending = false;
+      try {
+        result = use(publication);
+        isPending = isThenable(result);
+      } finally {
+        if (!isPending) this.#release();
+      }
+      return isPending ? Promise.resolve(result).finally(() => this.#release()) : undefined;
+    };
+    return this.#queue.forEach(useAndRelease);
   }
 
   /** As `MessageQueue.poll`. */

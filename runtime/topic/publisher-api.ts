@@ -13,6 +13,7 @@ export function publisherApi(
       return publisher.subscribers;
     },
     ready: publisher.ready.bind(publisher),
+    drained: publisher.drained.bind(publisher),
     close: () => publisher.close(),
     [Symbol.asyncDispose]: () => publisher.close(),
   };

@@ -1,5 +1,5 @@
 import type { BlockStore } from "../../transports/transport.js";
-import type { PublishOptions, PublishResult, ReadyOptions } from "../api.js";
+import type { DrainedOptions, PublishOptions, PublishResult, ReadyOptions } from "../api.js";
 import { abortError } from "../client-call.js";
 import type { Connection } from "../connection.js";
 import type { AnyTopic, TopicRules } from "../definition.js";
@@ -110,6 +110,15 @@ export class TopicPublisher implements Served, SubscriberOwner {
       signal,
       timeoutMs,
       timeoutText: () => `${name} has ${this.#subscribers.size} subscribers of ${subscribers}`,
+    });
+  }
+
+  async drained(options: DrainedOptions = {}): Promise<void> {
+    const { signal, timeoutMs } = options;
+    await this.#waitingForRoom.until(() => this.#isDrained(), {
+      signal,
+      timeoutMs,
+      timeoutText: () => `publications of ${this.#topic.fullName} still wait for their subscribers`,
     });
   }
 
@@ -376,6 +385,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
     for (const subscriber of this.#subscribers) {
       if (!subscriber.hasRoom && !subscriber.isLagging && this.#isFor(subscriber, state)) return false;
     }
+    return true;
+  }
+
+  #isDrained(): boolean {
+    for (const subscriber of this.#subscribers) if (!subscriber.isDrained) return false;
     return true;
   }
 

@@ -62,6 +62,11 @@ export class Subscriber implements StreamReceiver {
     return this.#queue.length < this.#owner.rules.depth;
   }
 
+  /** Whether nothing that was published waits to be sent to it. */
+  get isDrained(): boolean {
+    return this.#queue.length === 0 && this.#snapshot.length === 0;
+  }
+
   /** The blocks that its link sends without copying. */
   get blocks(): BlockStore | undefined {
     return this.session.link.blocks;
@@ -84,8 +89,7 @@ export class Subscriber implements StreamReceiver {
 
   /** Its stream, where a publication could go out over it now and nothing waits. */
   get idleStream(): Stream | undefined {
-    const isIdle = this.#queue.length === 0 && this.#snapshot.length === 0 && this.#isEnding === undefined;
-    return isIdle && this.#stream.canSend ? this.#stream : undefined;
+    return this.isDrained && this.#isEnding === undefined && this.#stream.canSend ? this.#stream : undefined;
   }
 
   /** Whether it knows the key, and was sent or told of all up to its newest publication. */
@@ -101,7 +105,7 @@ export class Subscriber implements StreamReceiver {
 
   /** Whether the payload could be handed over at once, without being kept. */
   sendNow(key: KeyState, seq: number, timeUs: number, payload: Payload): boolean {
-    if (this.#queue.length > 0 || this.#snapshot.length > 0) return false;
+    if (!this.isDrained) return false;
     try {
       return this.#send(key, seq, timeUs, payload);
     } catch (error) {
@@ -115,7 +119,7 @@ export class Subscriber implements StreamReceiver {
   enqueue(publication: PendingPublication): "queued" | "queuedDroppingOldest" | "dropped" {
     if (this.#isTooLarge(publication)) {
       this.#countLost(publication.key, publication.seq);
-      if (this.#queue.length === 0 && this.#snapshot.length === 0) this.onSendable();
+      if (this.isDrained) this.onSendable();
       return "dropped";
     }
     this.#progress(publication.key, publication.seq);

@@ -222,11 +222,12 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Publication<unknown, unknown>> {
-    if (this.#isLatestOnly) {
-      const text = `the subscription to ${this.topic.fullName} keeps the latest values only (latestOnly)`;
-      throw new IpcError("FAILED_PRECONDITION", text);
-    }
-    return this.#borrowing ?? this.#queue;
+    return this.#publications();
+  }
+
+  async forEach(use: (publication: Publication<unknown, unknown>) => unknown): Promise<void> {
+    if (typeof use !== "function") throw new TypeError("forEach takes a function");
+    await this.#publications().forEach(use);
   }
 
   // ---- What sources and feeds tell ----
@@ -286,6 +287,14 @@ export class TopicSubscription implements FeedOwner, Subscription<unknown, unkno
 
   isRead(publication: PublicationWithLoan): boolean {
     return this.#borrowing?.isRead(publication) === true;
+  }
+
+  #publications(): BorrowingIterator | MessageQueue<Publication<unknown, unknown>> {
+    if (this.#isLatestOnly) {
+      const text = `the subscription to ${this.topic.fullName} keeps the latest values only (latestOnly)`;
+      throw new IpcError("FAILED_PRECONDITION", text);
+    }
+    return this.#borrowing ?? this.#queue;
   }
 
   #releaseBorrowed(): void {

@@ -49,6 +49,10 @@ function useLoans(
   request: SayRequest,
 ): void {
   const key = { name: "a", shard: 1 };
+  expectTypeOf(keyed.drained()).toEqualTypeOf<Promise<void>>();
+  expectTypeOf(unkeyed.drained({ timeoutMs: 5, signal: AbortSignal.timeout(1) })).toEqualTypeOf<
+    Promise<void>
+  >();
   expectTypeOf(keyed.loan(key, 10)).toEqualTypeOf<Loan>();
   expectTypeOf(unkeyed.loan(10)).toEqualTypeOf<Loan>();
   expectTypeOf<BytesFieldOf<TopicMessage>>().toEqualTypeOf<"body">();
@@ -70,6 +74,13 @@ function useBorrowing(endpoint: Endpoint): void {
   const plain = endpoint.subscribe(Echo.plain, { from: "market" });
   expectTypeOf(borrowing.receive()?.isBorrowed).toEqualTypeOf<boolean | undefined>();
   expectTypeOf(borrowing.receive()!.message).toEqualTypeOf<TopicMessage>();
+  const over = plain.forEach((publication) => {
+    expectTypeOf(publication).toEqualTypeOf<Publication<undefined, TopicMessage>>();
+  });
+  expectTypeOf(over).toEqualTypeOf<Promise<void>>();
+  void borrowing.forEach(async ({ isBorrowed }) => {
+    expectTypeOf(isBorrowed).toEqualTypeOf<boolean>();
+  });
   expectTypeOf(plain.receive()).toEqualTypeOf<Publication<undefined, TopicMessage> | undefined>();
   expectTypeOf(endpoint.subscribe(Echo.plain, { from: "market", borrow: true }).receive()!).toEqualTypeOf<
     BorrowedPublication<undefined, TopicMessage>

@@ -9,6 +9,7 @@ import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
 import { fanOutTests } from "./fan-out.js";
 import { flowTests } from "./flow.js";
+import { forEachTests } from "./for-each.js";
 import { inPlaceTests } from "./in-place.js";
 import { inspectTests } from "./inspect.js";
 import { interceptorTests } from "./interceptors.js";
@@ -37,6 +38,7 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     topicTests(world);
     overflowTests(world);
     fanOutTests(world);
+    forEachTests(world);
     largeTests(world);
     loanTests(world);
     borrowTests(world);
