@@ -267,7 +267,8 @@ export interface KeyedPublisher<Key, Message> extends PublisherBase {
    */
   publish(key: Key, message: Message): PublishResult;
   /**
-   * As `publish`, after waiting for room where the topic's overflow is "block"; with another it does not wait.
+   * As `publish`, after waiting for room where the topic's overflow is "block"; with another it does not wait. There is none
+   * where a queue is full, or has four times `windowBytes` in it.
    * Publications keep their order. A subscriber that has no room after `block_timeout` loses the message. Rejects as
    * `publish` throws, and with `IpcError` DEADLINE_EXCEEDED or CANCELLED as the options say: then nothing is published.
    */

@@ -30,7 +30,8 @@ export interface Limits {
   readonly windowMessages: number;
   /**
    * How many bytes a stream may be granted at a time, while the budget lasts. Where payloads come in blocks, as over shared
-   * memory, a stream that is read may be granted four times as many, while half of the budget lasts.
+   * memory, a stream that is read may be granted four times as many, while half of the budget lasts. A publisher that can wait
+   * does so while four times as many are queued for a subscriber.
    */
   readonly windowBytes: number;
   /** How many bytes the streams of one link may be granted in all, above their initial ones. */

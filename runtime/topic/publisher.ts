@@ -42,6 +42,8 @@ interface Intent {
   readonly publish: () => PublishResult;
 }
 
+/** How many times `windowBytes` may be queued for a subscriber before a publisher that can wait does. */
+const READY_WINDOWS = 4;
 const NO_FIELDS: readonly string[] = [];
 
 /** Publishes one topic to every subscriber of the endpoint: numbers, history, queues and losses. */
@@ -75,6 +77,10 @@ export class TopicPublisher implements Served, SubscriberOwner {
     this.#waitingForRoom = new Waiters(home.host);
     if (topic.kind === "unkeyedTopic")
       this.#keys.set(0, newKey(0, undefined, new BytesPayload(new Uint8Array(0)), home.numbers.get(0)));
+  }
+
+  get maxReadyBytes(): number {
+    return READY_WINDOWS * this.#home.limits.windowBytes;
   }
 
   get rules(): TopicRules {
@@ -295,7 +301,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
       // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads.
       const state = this.#keyState(intent.key);
       for (const subscriber of this.#subscribers) {
-        if (!subscriber.hasRoom && this.#isFor(subscriber, state)) subscriber.isLagging = true;
+        if (!subscriber.isReady && this.#isFor(subscriber, state)) subscriber.isLagging = true;
       }
     }
     return intent.publish();
@@ -383,7 +389,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     if (this.rules.overflow !== "block") return true;
     const state = this.#keyState(key);
     for (const subscriber of this.#subscribers) {
-      if (!subscriber.hasRoom && !subscriber.isLagging && this.#isFor(subscriber, state)) return false;
+      if (!subscriber.isReady && !subscriber.isLagging && this.#isFor(subscriber, state)) return false;
     }
     return true;
   }

@@ -11,6 +11,8 @@ import type { KeyState, PendingPublication } from "./publication.js";
 /** What a subscriber's publisher is told. */
 export interface SubscriberOwner {
   readonly rules: TopicRules;
+  /** A publisher that can wait does so while as many bytes as this are queued. */
+  readonly maxReadyBytes: number;
   /** The filter is read: the subscriber's history, and whether it may be counted. */
   onFilter(subscriber: Subscriber, bytes: Uint8Array, start: number, end: number): void;
   /** There is room again. */
@@ -36,6 +38,7 @@ export class Subscriber implements StreamReceiver {
   readonly #owner: SubscriberOwner;
   readonly #snapshot = new Fifo<PendingPublication>();
   readonly #queue = new Fifo<PendingPublication>();
+  #queuedBytes = 0;
   readonly #keys = new Map<KeyState, KeyProgress>();
   /** The key that was asked for last, which is mostly asked for next. */
   #lastKey: KeyState | undefined;
@@ -62,6 +65,11 @@ export class Subscriber implements StreamReceiver {
     return this.#queue.length < this.#owner.rules.depth;
   }
 
+  /** Whether a publisher that can wait need not: there is room, and what is queued is not much. */
+  get isReady(): boolean {
+    return this.hasRoom && this.#queuedBytes < this.#owner.maxReadyBytes;
+  }
+
   /** Whether nothing that was published waits to be sent to it. */
   get isDrained(): boolean {
     return this.#queue.length === 0 && this.#snapshot.length === 0;
@@ -81,7 +89,10 @@ export class Subscriber implements StreamReceiver {
     this.#stream.sendHeaders(NO_METADATA);
     for (const publication of history) {
       if (this.#isTooLarge(publication)) this.#countLost(publication.key, publication.seq);
-      else push(this.#snapshot, publication);
+      else {
+        publication.payload.hold();
+        this.#snapshot.push(publication);
+      }
       this.#progress(publication.key, publication.seq);
     }
     this.onSendable();
@@ -124,15 +135,15 @@ export class Subscriber implements StreamReceiver {
     }
     this.#progress(publication.key, publication.seq);
     if (this.hasRoom) {
-      push(this.#queue, publication);
+      this.#enqueue(publication);
       return "queued";
     }
     switch (this.#owner.rules.overflow) {
       case "dropOldest": {
         const oldest = this.#queue.peek()!;
         this.#countLost(oldest.key, oldest.seq);
-        shift(this.#queue);
-        push(this.#queue, publication);
+        this.#shift(this.#queue);
+        this.#enqueue(publication);
         return "queuedDroppingOldest";
       }
       case "disconnect": {
@@ -161,7 +172,7 @@ export class Subscriber implements StreamReceiver {
       for (const queue of [this.#snapshot, this.#queue]) {
         for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
           this.#countLost(next.key, next.seq);
-          shift(queue);
+          this.#shift(queue);
         }
       }
       // It receives nothing from now on, though its losses and its end may still wait for the link.
@@ -217,14 +228,14 @@ export class Subscriber implements StreamReceiver {
   #leave(): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    for (const queue of [this.#snapshot, this.#queue]) while (queue.length > 0) shift(queue);
+    for (const queue of [this.#snapshot, this.#queue]) while (queue.length > 0) this.#shift(queue);
     this.#owner.onGone(this);
   }
 
   #sendQueue(queue: Fifo<PendingPublication>): boolean {
     for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
       if (!this.#send(next.key, next.seq, next.timeUs, next.payload)) return false;
-      shift(queue);
+      this.#shift(queue);
     }
     return true;
   }
@@ -278,17 +289,20 @@ export class Subscriber implements StreamReceiver {
     this.#losing.add(key);
   }
 
+  #enqueue(publication: PendingPublication): void {
+    publication.payload.hold();
+    this.#queuedBytes += publication.payload.maxBytes;
+    this.#queue.push(publication);
+  }
+
+  /** Takes the oldest out of a queue, for good. */
+  #shift(queue: Fifo<PendingPublication>): void {
+    const { payload } = queue.shift()!;
+    if (queue === this.#queue) this.#queuedBytes -= payload.maxBytes;
+    payload.drop();
+  }
+
   #isTooLarge(publication: PendingPublication): boolean {
     return publication.payload.maxBytes > this.#stream.session.peer!.limits.maxMessageBytes;
   }
-}
-
-function push(queue: Fifo<PendingPublication>, publication: PendingPublication): void {
-  publication.payload.hold();
-  queue.push(publication);
-}
-
-/** Takes the oldest out of the queue, for good. */
-function shift(queue: Fifo<PendingPublication>): void {
-  queue.shift()?.payload.drop();
 }

@@ -194,6 +194,32 @@ export function overflowTests(world: World): void {
       expect(subscription.lost).toBe(0);
     });
 
+    it("makes publishers wait by the bytes that are queued too, and loses nothing for that", async () => {
+      const { endpoint, address } = await world.listen({ limits: { windowBytes: 65_536 } });
+      const publisher = await endpoint.publisher(Echo.blocking);
+      const reading = await world.open({ limits: NARROW });
+      const subscription = reading.subscribe(Echo.blocking, {}, { from: address });
+      await subscription.ready();
+      const body = new Uint8Array(100_000);
+      let published = 0;
+      const publishings = Array.from({ length: 20 }, async (_, number) => {
+        await publisher.publishWhenReady({ name: "a", shard: 1 }, { text: "", number, body });
+        published++;
+      });
+      await settled();
+      // One went out with the initial credit, and three are more than four windows.
+      expect(published).toBe(4);
+      // Who does not wait is not held up.
+      const more = publisher.publish({ name: "a", shard: 1 }, { text: "", number: 20, body });
+      expect(more).toMatchObject({ queued: 1, dropped: 0 });
+      const read = await take(subscription, 21);
+      await Promise.all(publishings);
+      expect(read.map(({ message }) => message.number).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 21 }, (_, number) => number),
+      );
+      expect(subscription.lost).toBe(0);
+    });
+
     it("loses what `publish` does not wait with, though the rule is block", async () => {
       const { publishing, reading, address } = await endpoints();
       const publisher = await publishing.publisher(Topics.patient);
