@@ -26,9 +26,6 @@ import { makeRaw } from "../raw.js";
 import { Counter } from "./counter.js";
 import type { Peer, PublishSides, UnaryClient, Victim } from "./peer.js";
 
-/** Publications are made ready in runs of so many before the publisher waits for the last of them. */
-const WINDOW = 64;
-
 const VICTIM = join(import.meta.dirname, "../victim.js");
 
 /** Bytes as they are. */
@@ -176,7 +173,8 @@ function publishing<Init, Message>(
         async publish(count) {
           await publisher.ready({ subscribers: scenario.subscribers ?? 1 });
           const next = (id: number): Init => make(id, scenario.sizeBytes);
-          await (scenario.case === "publish-raw" ? publishAtOnce : publishReady)(publisher, count, next);
+          if (scenario.case === "publish-cpu") publishBurst(publisher, count, next);
+          else await publishDrained(publisher, count, next);
         },
       };
     },
@@ -200,20 +198,17 @@ function publishing<Init, Message>(
   };
 }
 
-/** Waits for room, in windows. */
-async function publishReady<Init>(
+/** What finds room in the queues, all at once. */
+function publishBurst<Init>(
   publisher: UnkeyedPublisher<Init>,
   count: number,
   make: (id: number) => Init,
-): Promise<void> {
-  for (let id = 0; id < count; id++) {
-    const published = publisher.publishWhenReady(make(id));
-    if (id % WINDOW === WINDOW - 1) await published;
-  }
+): void {
+  for (let id = 0; id < count; id++) publisher.publish(make(id));
 }
 
 /** Waits behind a publication that had to wait itself. */
-async function publishAtOnce<Init>(
+async function publishDrained<Init>(
   publisher: UnkeyedPublisher<Init>,
   count: number,
   make: (id: number) => Init,
