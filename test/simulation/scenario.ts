@@ -56,6 +56,8 @@ export interface TopicPlan {
   readonly keys: number;
   readonly burst: number;
   readonly waits: boolean;
+  /** Else: whether the publisher waits behind a publication that is queued. */
+  readonly drains: boolean;
 }
 
 export interface FaultRates {
@@ -153,6 +155,7 @@ function drawTopic(random: Random, name: TopicName): TopicPlan {
     keys: name === "plain" ? 1 : random.int(1, 4),
     burst: random.int(1, 12),
     waits: random.chance(0.3),
+    drains: random.chance(0.3),
   };
 }
 

@@ -2,6 +2,7 @@ import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import type {
   Endpoint,
   KeyedPublisher,
+  Publication,
   PublishResult,
   Subscription,
   UnkeyedPublisher,
@@ -17,6 +18,7 @@ import type { World } from "./world.js";
 interface AnyPublisher {
   publish(key: SimKey, message: SimMessage): PublishResult;
   publishWhenReady(key: SimKey, message: SimMessage): Promise<PublishResult>;
+  drained(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,6 +46,8 @@ export interface PublishedTopic {
 /** One subscription of a run. */
 export interface SimSubscription {
   readonly id: string;
+  /** It is read by `forEach`, and not by a loop. */
+  readonly isHanded: boolean;
   readonly topic: TopicName;
   readonly filter: { readonly name?: string; readonly shard?: number };
   readonly subscription: Subscription<unknown, unknown> & {
@@ -75,6 +79,7 @@ function withoutKey(publisher: UnkeyedPublisher<SimMessage>): AnyPublisher {
   return {
     publish: (_key, message) => publisher.publish(message),
     publishWhenReady: (_key, message) => publisher.publishWhenReady(message),
+    drained: () => publisher.drained(),
     close: () => publisher.close(),
   };
 }
@@ -101,6 +106,7 @@ export async function publishAll(
         const result = publisher.publish(key, message);
         topic.seqs.set(name, before + 1);
         checkResult(world, topic, before + 1, result);
+        if (plan.drains && result.queued > 0) await publisher.drained();
       } else {
         const result = await publisher.publishWhenReady(key, message);
         topic.seqs.set(name, result.seq);
@@ -145,6 +151,7 @@ export function subscribe(
       : endpoint.subscribe(Echo[name], filter, { from });
   return {
     id: `subscription-${index}`,
+    isHanded: index % 2 === 1,
     topic: name,
     filter,
     subscription: subscription as SimSubscription["subscription"],
@@ -155,6 +162,9 @@ export function subscribe(
   };
 }
 
+/** What a reader throws that wants no more. */
+const ENOUGH = new Error("enough");
+
 /** Reads to the end, or as long as it wants to. */
 export async function readSubscription(
   world: World,
@@ -164,32 +174,45 @@ export async function readSubscription(
   isCorrupted: () => boolean,
 ): Promise<void> {
   const seqs = new Map<string, number>();
-  try {
-    for await (const { key, message, seq, lost } of sim.subscription) {
-      sim.read++;
-      const name = key === undefined ? "/0" : keyText(key as SimKey);
-      const item = message as SimMessage;
-      world.log(`${sim.id} reads ${sim.topic} ${name} ${seq}, ${lost} lost`);
-      const problem = problemOf(item, name, item.number);
-      const before = seqs.get(name) ?? sim.account?.startOf?.(name);
-      seqs.set(name, seq);
-      sim.readOf.set(name, (sim.readOf.get(name) ?? 0) + 1);
-      if (!isCorrupted()) {
-        if (problem !== undefined) world.report(`${sim.id}: ${problem}`);
-        if (before !== undefined && seq !== before + lost + 1) {
-          world.report(`${sim.id} reads number ${seq} of ${name} after ${before}, with ${lost} lost`);
-        }
-      }
-      if (sim.read === breakAfter) {
-        sim.ended = "left";
-        break;
-      }
-      if (readDelayMs > 0) await world.sleep(readDelayMs);
+  let isReading = false;
+  const take = ({ key, message, seq, lost }: Publication<unknown, unknown>): void => {
+    if (isReading) world.report(`${sim.id} is handed number ${seq} while it reads another one`);
+    sim.read++;
+    const name = key === undefined ? "/0" : keyText(key as SimKey);
+    const item = message as SimMessage;
+    world.log(`${sim.id} reads ${sim.topic} ${name} ${seq}, ${lost} lost`);
+    const problem = problemOf(item, name, item.number);
+    const before = seqs.get(name) ?? sim.account?.startOf?.(name);
+    seqs.set(name, seq);
+    sim.readOf.set(name, (sim.readOf.get(name) ?? 0) + 1);
+    if (isCorrupted()) return;
+    if (problem !== undefined) world.report(`${sim.id}: ${problem}`);
+    if (before !== undefined && seq !== before + lost + 1) {
+      world.report(`${sim.id} reads number ${seq} of ${name} after ${before}, with ${lost} lost`);
     }
-    sim.ended ??= "well";
+  };
+  const takeAtOnce = (publication: Publication<unknown, unknown>): void => {
+    take(publication);
+    if (sim.read === breakAfter) throw ENOUGH;
+  };
+  const takeSlowly = async (publication: Publication<unknown, unknown>): Promise<void> => {
+    takeAtOnce(publication);
+    isReading = true;
+    await world.sleep(readDelayMs);
+    isReading = false;
+  };
+  try {
+    if (sim.isHanded) await sim.subscription.forEach(readDelayMs > 0 ? takeSlowly : takeAtOnce);
+    else
+      for await (const publication of sim.subscription) {
+        if (readDelayMs > 0) await takeSlowly(publication);
+        else takeAtOnce(publication);
+      }
+    sim.ended = "well";
   } catch (error) {
-    sim.ended = { error };
-    if (!isIpcError(error)) world.report(`${sim.id} failed with what is no IpcError: ${String(error)}`);
+    sim.ended = error === ENOUGH ? "left" : { error };
+    if (error !== ENOUGH && !isIpcError(error))
+      world.report(`${sim.id} failed with what is no IpcError: ${String(error)}`);
   }
   world.log(`${sim.id} ends: ${typeof sim.ended === "object" ? String(sim.ended.error) : sim.ended}`);
 }
