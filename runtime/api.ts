@@ -250,8 +250,9 @@ interface PublisherBase extends AsyncDisposable {
    * Resolves when nothing that was published waits for a subscriber any more: all of it is with the links, or was lost as
    * the topic's overflow rule says. The fastest way to publish as much as subscribers take is to call `publish` until its
    * result says that something is `queued`, and then to await this: one promise for many publications, where
-   * `publishWhenReady` makes one for each. A subscriber that has left is not waited for. Rejects with `IpcError`
-   * DEADLINE_EXCEEDED or CANCELLED as the options say.
+   * `publishWhenReady` makes one for each. A subscriber that has left is not waited for; `close` ends no wait, as it sends
+   * what is queued. Rejects with `IpcError` DEADLINE_EXCEEDED or CANCELLED as the options say, or a `TypeError` for what are
+   * no options.
    */
   drained(options?: DrainedOptions): Promise<void>;
   /** Sends what is queued, then ends every subscription well. Loans that are not published are released. Idempotent. */

@@ -102,8 +102,17 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     return this.#waiters.length > 0 || this.#loop !== undefined;
   }
 
-  /** As `next`, without waiting: `undefined` where the next item has not come. Throws the error of the end. */
+  /** Whether the items are those of `forEach`, so that whoever else asks for one is refused. */
+  get isLooping(): boolean {
+    return this.#loop !== undefined;
+  }
+
+  /**
+   * As `next`, without waiting: `undefined` where the next item has not come. Throws the error of the end, and
+   * FAILED_PRECONDITION while `forEach` reads.
+   */
   poll(): IteratorResult<T, undefined> | undefined {
+    if (this.#loop !== undefined) throw readTwice();
     if (this.#waiting.length > 0) return { done: false, value: this.#take() };
     if (!this.#isEnded) return undefined;
     const error = this.#takeError();
@@ -143,21 +152,24 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   #use(loop: Loop<T>, item: T, bytes: number, source: ItemSource): void {
     loop.isBusy = true;
     let result: unknown;
+    let isPending: boolean;
     try {
       result = loop.use(item);
+      isPending = result !== undefined && isThenable(result);
     } catch (error) {
       this.#stop(loop, error);
       return;
     }
-    if (result === undefined || !isThenable(result)) {
-      loop.isBusy = false;
+    // Busy until that has returned: what it brings would pass those that wait, and go ever deeper into the stack.
+    if (!isPending) {
       source.onTaken(bytes);
+      loop.isBusy = false;
       return;
     }
     Promise.resolve(result).then(
       () => {
-        loop.isBusy = false;
         source.onTaken(bytes);
+        loop.isBusy = false;
         this.#goOn(loop);
       },
       (error: unknown) => this.#stop(loop, error),

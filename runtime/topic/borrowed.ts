@@ -73,7 +73,8 @@ export class BorrowingIterator implements AsyncIterableIterator<Publication<unkn
   }
 
   async next(): Promise<IteratorResult<Publication<unknown, unknown>, undefined>> {
-    this.#release();
+    // Whoever is refused takes nothing from the reader.
+    if (!this.#queue.isLooping) this.#release();
     const result = await this.#queue.next();
     if (result.value instanceof PublicationWithLoan) this.#read.add(result.value);
     return result;
@@ -81,7 +82,7 @@ export class BorrowingIterator implements AsyncIterableIterator<Publication<unkn
 
   /** As `MessageQueue.forEach`. What was borrowed for a publication is given back when it returns or its promise settles. */
   forEach(use: (publication: Publication<unknown, unknown>) => unknown): Promise<void> {
-    this.#release();
+    if (!this.#queue.isAwaited) this.#release();
     const useAndRelease = (publication: Publication<unknown, unknown>): unknown => {
       if (publication instanceof PublicationWithLoan) this.#read.add(publication);
       let result: unknown;
@@ -99,7 +100,7 @@ export class BorrowingIterator implements AsyncIterableIterator<Publication<unkn
 
   /** As `MessageQueue.poll`. */
   poll(): IteratorResult<Publication<unknown, unknown>, undefined> | undefined {
-    this.#release();
+    if (!this.#queue.isLooping) this.#release();
     const result = this.#queue.poll();
     if (result?.value instanceof PublicationWithLoan) this.#read.add(result.value);
     return result;

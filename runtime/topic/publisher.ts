@@ -120,6 +120,9 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   async drained(options: DrainedOptions = {}): Promise<void> {
+    const given: unknown = options;
+    if (typeof given !== "object" || given === null)
+      throw new TypeError("drained takes { timeoutMs?: number, signal?: AbortSignal }");
     const { signal, timeoutMs } = options;
     await this.#waitingForRoom.until(() => this.#isDrained(), {
       signal,

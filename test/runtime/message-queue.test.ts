@@ -119,4 +119,97 @@ describe("MessageQueue", () => {
     collectGarbage();
     expect(first.deref()).toBeUndefined();
   });
+
+  describe("forEach", () => {
+    it("queues what comes while the function runs, and goes on after it without recursion", async () => {
+      const { queue, taken } = makeQueue<number>();
+      const order: string[] = [];
+      let depth = 0;
+      let deepest = 0;
+      let next = 1;
+      const over = queue.forEach((item) => {
+        deepest = Math.max(deepest, ++depth);
+        order.push(`begin ${item}`);
+        if (next < 20_000) queue.push(next++, 1);
+        order.push(`end ${item}`);
+        depth--;
+      });
+      queue.push(0, 1);
+      queue.end();
+      await over;
+      expect(order).toEqual(
+        Array.from({ length: 20_000 }, (_, item) => [`begin ${item}`, `end ${item}`]).flat(),
+      );
+      expect([deepest, taken.length]).toEqual([1, 20_000]);
+    });
+
+    it.each(["at once", "later"] as const)("keeps the order where taking brings more (%s)", async (when) => {
+      const got: number[] = [];
+      let next = 3;
+      let depth = 0;
+      let deepest = 0;
+      const queue = new MessageQueue<number>({
+        onTaken() {
+          deepest = Math.max(deepest, ++depth);
+          if (next < 20_000) queue.push(next++, 1);
+          depth--;
+        },
+        onAbandoned() {},
+      });
+      const use = (item: number) => {
+        got.push(item);
+        if (item === 0) {
+          queue.push(1, 1);
+          queue.push(2, 1);
+        }
+        return when === "later" && item % 1_000 === 0 ? Promise.resolve() : undefined;
+      };
+      const over = queue.forEach(use);
+      queue.push(0, 1);
+      for (let turn = 0; turn < 100; turn++) await undefined;
+      queue.end();
+      await over;
+      expect(got).toEqual(Array.from({ length: 20_000 }, (_, item) => item));
+      // Many within each other would fill the stack.
+      expect(deepest).toBe(1);
+    });
+
+    it("throws nothing at whoever pushes, whatever the function returns", async () => {
+      const made = makeQueue<string>();
+      const failure = new Error("no promise");
+      const fail = () => {
+        throw failure;
+      };
+      const use = () => new Proxy({}, { has: fail, get: fail });
+      const over = made.queue.forEach(use);
+      const rejected = expect(over).rejects.toBe(failure);
+      expect(() => made.queue.push("a", 1)).not.toThrow();
+      await rejected;
+      expect(made.abandoned).toBe(1);
+    });
+
+    it("lets nobody else take what waits for the function", async () => {
+      const { queue } = makeQueue<string>();
+      const got: string[] = [];
+      let goOn = (): void => {};
+      const use = (item: string) => {
+        got.push(item);
+        return new Promise<void>((resolve) => {
+          goOn = resolve;
+        });
+      };
+      const over = queue.forEach(use);
+      queue.push("a", 1);
+      queue.push("b", 1);
+      await expect(queue.next()).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+      await expect(queue.forEach(use)).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+      expect(() => queue.poll()).toThrow(/reads already/);
+      goOn();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      expect(got).toEqual(["a", "b"]);
+      goOn();
+      queue.end();
+      await over;
+    });
+  });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { TopicMessage } from "../../../gen/test/v1/echo_pb.js";
 import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import { Topics } from "../../../gen/test/v1/keys_protoipc.js";
-import type { BorrowedPublication, Limits } from "../../../index.js";
+import type { BorrowedPublication, IpcError, Limits } from "../../../index.js";
 import { failureOf } from "../../harness/failure.js";
 import { pattern, same } from "../../harness/pattern.js";
 import { settled, sleep, until } from "../../harness/until.js";
@@ -212,6 +212,53 @@ export function forEachTests(world: World): void {
       await over;
     });
 
+    it("gives nothing back of what the function reads where somebody else is refused", async () => {
+      const { endpoint, address } = await world.listen();
+      const publisher = await endpoint.publisher(Echo.plain);
+      const reader = await world.open();
+      const subscription = reader.subscribe(Echo.plain, { from: address, borrow: true });
+      await subscription.ready();
+      const codes: string[] = [];
+      const read: boolean[] = [];
+      const over = subscription.forEach(async ({ message: { number, body } }) => {
+        const iterator = subscription[Symbol.asyncIterator]();
+        codes.push((await failureOf(iterator.next())).code);
+        codes.push((await failureOf(subscription.forEach(ignore))).code);
+        read.push(same(body, pattern(100_000, number)));
+      });
+      publisher.publish({ number: 1, text: "", body: pattern(100_000, 1) });
+      await until("it came", () => read.length === 1);
+      await subscription.close();
+      await over;
+      expect([codes, read]).toEqual([["FAILED_PRECONDITION", "FAILED_PRECONDITION"], [true]]);
+    });
+
+    it("is alone with what waits for it when the link is gone", async () => {
+      const { endpoint, address } = await world.listen();
+      const publisher = await endpoint.publisher(Echo.plain);
+      const reader = await world.open();
+      const subscription = reader.subscribe(Echo.plain, { from: address });
+      await subscription.ready();
+      const got: number[] = [];
+      const refused: unknown[] = [];
+      const over = subscription.forEach(async ({ message }) => {
+        got.push(message.number);
+        await until("the link is gone", () => subscription.publishers.length === 0);
+        try {
+          subscription.receive({ timeoutMs: 0 });
+        } catch (error) {
+          refused.push((error as IpcError).code);
+        }
+      });
+      for (let number = 0; number < 3; number++) {
+        publisher.publish({ number, text: "", body: new Uint8Array(0) });
+      }
+      await publisher.close();
+      await over;
+      expect(got).toEqual([0, 1, 2]);
+      expect(refused).toEqual(Array.from({ length: 3 }, () => "FAILED_PRECONDITION"));
+    });
+
     it("keeps what the function still reads when the link is lost", async () => {
       const { endpoint, address } = await world.listen();
       const publisher = await endpoint.publisher(Echo.plain);
@@ -298,6 +345,14 @@ export function forEachTests(world: World): void {
       expect((await waiting).code).toBe("CANCELLED");
       expect((await failureOf(publisher.drained({ signal: AbortSignal.abort() }))).code).toBe("CANCELLED");
       expect(publish(5).queued).toBe(1);
+      await subscription.close();
+    });
+
+    it("refuses what are no options", async () => {
+      const { publisher, publish, subscription } = await stage();
+      for (let number = 1; number <= 4; number++) publish(number);
+      await expect(publisher.drained(20 as never)).rejects.toThrow("drained takes { timeoutMs?: number");
+      await expect(publisher.drained(null as never)).rejects.toThrow("drained takes { timeoutMs?: number");
       await subscription.close();
     });
 
