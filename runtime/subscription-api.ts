@@ -157,7 +157,7 @@ export interface Subscription<
    * the same link. Where it returns a promise the next publication waits for that. Resolves when the subscription is over,
    * rejects with the `IpcError` that the loop throws. Where the function throws, or its promise rejects, the subscription ends
    * and this rejects with the same. What was borrowed for a publication is given back when the function returns, or its promise
-   * settles. Rejects with FAILED_PRECONDITION while somebody else reads and for a subscription with `latestOnly`.
+   * settles, and by `close` all of it. Rejects with FAILED_PRECONDITION while somebody else reads and for a subscription with `latestOnly`.
    */
   forEach(use: (publication: Received) => unknown): Promise<void>;
   /**

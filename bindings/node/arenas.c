@@ -101,7 +101,12 @@ napi_value js_arenaAllocate(napi_env env, napi_callback_info info) {
   protoipc_block block;
   const uint64_t bytes = (uint64_t)call_number(&call, 1);
   if (!has_memory(arena, bytes)) collect(arena);
-  const int code = protoipc_arena_allocate(arena->arena, bytes, &block);
+  int code = protoipc_arena_allocate(arena->arena, bytes, &block);
+  /* There may be enough, in pieces: what is given back may join them. */
+  if (code == PROTOIPC_ELIMIT || code == PROTOIPC_ENOMEM) {
+    collect(arena);
+    code = protoipc_arena_allocate(arena->arena, bytes, &block);
+  }
   if (code != PROTOIPC_OK || block.segment >= arena->segment_room || arena->segments[block.segment] == NULL)
     end_retired(arena);
   if (code != PROTOIPC_OK) return result_i32(&call, code);

@@ -137,10 +137,13 @@ static void on_prepare(uv_prepare_t *prepare) {
   addon *const addon = prepare->data;
   uint64_t began = 0;
   uint32_t batches = 0;
+  bool spun = false;
   set_idle(addon, false);
   for (;;) {
-    if (deliver_all(addon)) {
+    /* What a spin has delivered is a batch too: timers wait no longer for it. */
+    if (deliver_all(addon) || spun) {
       addon->fruitless = 0;
+      spun = false;
       if (batches++ % BATCHES_PER_LOOK != 0) continue;
       const uint64_t now = uv_hrtime();
       if (began == 0) began = now;
@@ -154,10 +157,8 @@ static void on_prepare(uv_prepare_t *prepare) {
       set_idle(addon, true);
       break;
     }
-    if (spin(addon)) {
-      addon->fruitless = 0;
-      continue;
-    }
+    spun = spin(addon);
+    if (spun) continue;
     sleep_all(addon);
     break;
   }

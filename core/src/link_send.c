@@ -110,6 +110,10 @@ int protoipc_link_commit_block(protoipc_link *link, uint32_t head_bytes, const p
   if (block == NULL || link->arena == NULL || !link_block_fits(link, head_bytes)) return PROTOIPC_EINVAL;
   result = arena_hold(link->arena, &link->holds, block, offset, bytes, link->options.max_held_blocks,
                       link->options.max_held_bytes);
+  /* Who was asleep may not have seen what was given back meanwhile. */
+  if (result == PROTOIPC_ELIMIT && protoipc_link_collect(link) == 0)
+    result = arena_hold(link->arena, &link->holds, block, offset, bytes, link->options.max_held_blocks,
+                        link->options.max_held_bytes);
   link->block_missed = result == PROTOIPC_ELIMIT;
   if (result != 0) return result;
   result = link_announce(link, block->segment);

@@ -288,13 +288,20 @@ int ring_has_room(const ring_writer *writer) {
  * there to be seen by a sleep declared since. What counts is what the peer can see of our head, `released`, not what
  * was taken: else the release would come after the look. It rings once for each sleep: whoever was rung will look at
  * everything before it declares the next. A sleep for records is not disturbed by room: space_wanted is 0, or above our
- * head. A sleep for frames is not disturbed by give-backs: they were told all the same, so a frame behind them moves the
+ * head. A sleep for frames is not disturbed by give-backs, until they fill a quarter of the ring: else they would fill
+ * all of it, and the frame that finds no room could not be rung for. They were told all the same, so a frame behind them moves the
  * tail once more, and any other sleep that is declared since sees them when it looks.
  *
  * The number of a sleep has 30 bits. Should the peer sleep exactly 2^30 times between a ring and the next move of ours,
  * that one sleep is taken for the old one. Every look that finds another word forgets the old one, so nothing but that
  * exact number can do it, and a sleep that is bounded in time, as futex sleeps are, survives it.
  */
+/* Whether the peer has left so much in the ring that a frame might find no room. What it says is not checked. */
+static bool is_filling(const ring_writer *writer) {
+  const uint64_t head = atomic_load_explicit(&writer->peer->reader.head, memory_order_relaxed);
+  return writer->tail - head >= writer->capacity / 4;
+}
+
 int ring_must_wake(const ring_writer *writer, const ring_reader *reader, uint64_t *told_tail, uint64_t *told_head,
                    uint32_t *rung) {
   const bool wrote = writer->tail != *told_tail, took = reader->released != *told_head;
@@ -310,7 +317,7 @@ int ring_must_wake(const ring_writer *writer, const ring_reader *reader, uint64_
   *rung = SHM_AWAKE;
   const uint32_t how = sleep & SHM_SLEEP_HOW;
   if (how == SHM_AWAKE) return SHM_AWAKE;
-  if (how == SHM_SLEEPS_FOR_FRAMES ? !wrote_frames : !wrote) {
+  if (how == SHM_SLEEPS_FOR_FRAMES ? !wrote_frames && !(wrote && is_filling(writer)) : !wrote) {
     const uint64_t wanted = atomic_load_explicit(&sleeper->space_wanted, memory_order_relaxed);
     if (wanted == 0 || reader->released < wanted) return SHM_AWAKE;
   }

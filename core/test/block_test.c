@@ -346,6 +346,17 @@ static void test_give_backs_are_quiet(void) {
   peers_close(&both);
 }
 
+/* Who was asleep counts what was given back meanwhile, before it says that the peer holds too much. */
+static void test_limits_count_quiet_give_backs(void) {
+  const protoipc_options options = {.max_held_blocks = 1};
+  peers both = peers_open(&options, NULL);
+  protoipc_block block = new_block(both.arena, 4096, 1);
+  CHECK_EQUAL(send_and_give_back(&both, &block), 0);
+  CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, 10), 0);
+  CHECK_EQUAL(send_block(both.dialled, 8, &block, 0, 10), PROTOIPC_ELIMIT);
+  peers_close(&both);
+}
+
 /* A batch ends with the record that brings its blocks to a bound. */
 static void test_batches_of_blocks_are_bounded(void) {
   peers both = peers_open(NULL, NULL);
@@ -366,4 +377,4 @@ TEST_MAIN(TEST(test_blocks_of_every_kind), TEST(test_block_data_is_checked), TES
           TEST(test_wrong_blocks), TEST(test_announcements_and_retirements), TEST(test_retirements_are_told_by_a_flush),
           TEST(test_full_socket),
           TEST(test_give_backs_wait_for_room), TEST(test_give_backs_are_quiet),
-          TEST(test_batches_of_blocks_are_bounded))
+          TEST(test_limits_count_quiet_give_backs), TEST(test_batches_of_blocks_are_bounded))

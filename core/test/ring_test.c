@@ -391,6 +391,18 @@ static void waking(void) {
   take_one(&both.b);
   ring_release(&both.b.reader);
 
+  /* But before they fill the ring: a frame behind them has to find room. */
+  CHECK(pair_sleep(&both.b, SHM_SLEEPS_FOR_FRAMES) == 0);
+  int quiet = 0;
+  for (; quiet < 1000; quiet++) {
+    give_one_back(&both.a);
+    if (pair_must_wake(&both.a) != SHM_AWAKE) break;
+  }
+  CHECK(quiet == 4096 / 4 / 16 - 1);
+  ring_wake(both.b.own);
+  for (; quiet >= 0; quiet--) take_one(&both.b);
+  ring_release(&both.b.reader);
+
   /* A cursor that moved while the peer was awake does not ring for a sleep after it. */
   send_one(&both.a, 8);
   CHECK(pair_must_wake(&both.a) == SHM_AWAKE);

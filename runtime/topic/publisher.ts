@@ -301,10 +301,11 @@ export class TopicPublisher implements Served, SubscriberOwner {
     );
     if (waited === "timeout") {
       if (leftMs < blockTimeoutMs) throw this.#timedOut(timeoutMs);
-      // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads.
+      // Who was waited for as long as the topic allows loses the message, and is not waited for again until it reads. Who
+      // has room, and only many bytes in it, gets the message.
       const state = this.#keyState(intent.key);
       for (const subscriber of this.#subscribers) {
-        if (!subscriber.isReady && this.#isFor(subscriber, state)) subscriber.isLagging = true;
+        if (!subscriber.hasRoom && this.#isFor(subscriber, state)) subscriber.isLagging = true;
       }
     }
     return intent.publish();
