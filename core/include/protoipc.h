@@ -286,8 +286,9 @@ PROTOIPC_API int protoipc_link_spin(const protoipc_link *link, uint64_t spin_ns)
 /*
  * Declares that we sleep, so that the peer rings by the control socket. Returns 1, and declares nothing, where there is
  * news; 0 where the caller may sleep until the descriptors are readable. What the peer only gives back is no reason to
- * ring, unless we are short of blocks: the last protoipc_link_commit_block said PROTOIPC_ELIMIT, or the arena had no
- * memory for the last block that was asked for. protoipc_link_collect takes it meanwhile.
+ * ring, until it fills a quarter of the peer's ring, unless we are short of blocks when we say this: the last
+ * protoipc_link_commit_block said PROTOIPC_ELIMIT, or the arena had no memory for the last block that was asked for. Links
+ * that slept before that are to say it again. protoipc_link_collect takes what is given back meanwhile.
  */
 PROTOIPC_API int protoipc_link_sleep(protoipc_link *link);
 /* Declares that we are awake. */
