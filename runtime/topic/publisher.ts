@@ -245,7 +245,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
     }
     this.#fanOut.settle();
     this.#subscribers.add(subscriber);
-    this.#chooseStore(subscriber);
+    this.#chooseStore();
     markSharedLinks(this.#subscribers);
     const history: PendingPublication[] = [];
     for (const state of this.#keys.values()) {
@@ -263,7 +263,7 @@ export class TopicPublisher implements Served, SubscriberOwner {
   onGone(subscriber: Subscriber): void {
     this.#fanOut.settle();
     this.#subscribers.delete(subscriber);
-    this.#chooseStore(subscriber);
+    this.#chooseStore();
     markSharedLinks(this.#subscribers);
     this.#waitingForRoom.check();
     if (this.#subscribers.size === 0) this.#onEmpty?.();
@@ -342,21 +342,21 @@ export class TopicPublisher implements Served, SubscriberOwner {
   }
 
   /**
-   * A subscriber came or went. Publications are stored where links can send them from: in the endpoint's own store, unless
-   * no subscriber's link is of its transport and some are of another one that has a store.
+   * A subscriber came or went. Publications are stored where links can send them from: in the endpoint's own store where a
+   * subscriber's link is of its transport, else in the one of another link that has one. Nowhere while all subscribers'
+   * links copy what they send: then a store would cost its memory for nothing.
    */
-  #chooseStore({ blocks }: Subscriber): void {
+  #chooseStore(): void {
     const preferred = this.#home.blocks;
-    if (blocks === undefined) return;
     let chosen: BlockStore | undefined;
-    for (const subscriber of this.#subscribers) {
-      if (subscriber.blocks === preferred) {
+    for (const { blocks } of this.#subscribers) {
+      if (blocks === preferred) {
         chosen = preferred;
         break;
       }
-      chosen ??= subscriber.blocks;
+      chosen ??= blocks;
     }
-    this.#store = chosen ?? preferred;
+    this.#store = this.#subscribers.size === 0 ? preferred : chosen;
   }
 
   #nowUs(): number {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { Topics } from "../../../gen/test/v1/keys_protoipc.js";
 import { nodeHost } from "../../../platform/node-host.js";
@@ -10,9 +11,11 @@ import type { OpenOptions } from "../../../runtime/open-options.js";
 import { memoryTransport } from "../../../transports/memory/index.js";
 import type { MemoryBlocks } from "../../../transports/memory/memory-blocks.js";
 import type { Link, Transport } from "../../../transports/transport.js";
+import { unixTransport } from "../../../transports/unix/index.js";
 import { failureOf } from "../../harness/failure.js";
 import { pattern, same } from "../../harness/pattern.js";
 import { settled, until } from "../../harness/until.js";
+import { newFolder } from "../../transports/folder.js";
 
 const NAMES: Names = {
   domain: "test",
@@ -210,6 +213,48 @@ describe("blocks of publications", () => {
     expect([unused.blocks.blocksInUse, used.blocks.blocksInUse]).toEqual([1, 1]);
     await publisher.close();
     expect([unused.blocks.blocksInUse, used.blocks.blocksInUse]).toEqual([0, 0]);
+  });
+
+  it("are not taken while no subscriber's link can send them", async () => {
+    const memory = memoryTransport({ minBytes: 1_000 });
+    const path = `/block-accounting-${paths++}`;
+    const socket = `unix:${join(await newFolder(), "s")}`;
+    const publishing = await openEndpoint(
+      { listen: [socket, `memory:${path}`] },
+      { host: nodeHost(), transports: [memory, unixTransport()], names: NAMES },
+    );
+    opened.push(publishing);
+    const publisher = await publishing.publisher(Topics.oldest);
+    const subscribe = async (address: string) => {
+      const endpoint = await openEndpoint(
+        { limits: NARROW },
+        {
+          host: nodeHost(),
+          transports: [memoryTransport({ minBytes: 1_000 }), unixTransport()],
+          names: NAMES,
+        },
+      );
+      opened.push(endpoint);
+      const subscription = endpoint.subscribe(Topics.oldest, {}, { from: address });
+      await subscription.ready();
+      return subscription;
+    };
+    const publishFive = () => {
+      for (let number = 1; number <= 5; number++) publisher.publish({ name: "a" }, { number, body: BODY });
+    };
+    const copying = await subscribe(socket);
+    publishFive();
+    expect(memory.blocks.blocksInUse).toBe(0);
+    const sharing = await subscribe(`memory:${path}`);
+    publishFive();
+    expect(memory.blocks.blocksInUse).toBe(5);
+    await copying.close();
+    await sharing.close();
+    await until("both are gone", () => publisher.subscribers === 0);
+    expect(memory.blocks.blocksInUse).toBe(0);
+    using loan = publisher.loan({ name: "a" }, 5_000);
+    expect(loan.bytes).toHaveLength(5_000);
+    expect(memory.blocks.blocksInUse).toBe(1);
   });
 });
 
