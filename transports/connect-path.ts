@@ -1,13 +1,17 @@
-import { connect, type Socket } from "node:net";
+import { connect, type OnReadOpts, type Socket } from "node:net";
 
 /**
  * Connects to a Unix socket, once. The socket is paused, and stays open for writing when the peer has ended. Rejects
  * with the system's error, or with `signal.reason`.
  */
-export function connectPath(path: string, signal: AbortSignal | undefined): Promise<Socket> {
+export function connectPath(
+  path: string,
+  signal: AbortSignal | undefined,
+  onread?: OnReadOpts | undefined,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const socket = connect({ path, allowHalfOpen: true });
+    const socket = connect({ path, allowHalfOpen: true, onread });
     socket.pause();
     const stop = (): void => {
       socket.off("connect", onConnect);

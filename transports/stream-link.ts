@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { continuesPreamble, describeMismatch, PREAMBLE } from "../runtime/wire/preamble.js";
 import { RecordReader } from "../runtime/wire/record-reader.js";
 import { RecordWriter } from "../runtime/wire/record-writer.js";
+import type { SharedReads } from "./shared-reads.js";
 import { STREAM_BATCHES } from "./stream-batches.js";
 import { varintSize, writeVarint } from "../runtime/wire/varint.js";
 import { stopWritingWhenBroken } from "./broken-pipe.js";
@@ -27,6 +28,8 @@ const THE_PREAMBLE = -1;
 export interface StreamLinkOptions {
   /** The bytes of the peer: paused, and such that its end does not end `outgoing`. */
   readonly incoming: Readable;
+  /** By what the bytes of `incoming` come, where that is a socket made with it; else they come as `data` events. */
+  readonly reads?: SharedReads | undefined;
   /** The bytes for the peer. May be the same object. */
   readonly outgoing: Writable;
   readonly info: LinkInfo;
@@ -90,16 +93,19 @@ export class StreamLink implements Link {
       if (this.#openStreams === 0) queueMicrotask(() => receiver.onClose(end));
       return;
     }
-    const { incoming, outgoing } = this.#options;
+    const { incoming, outgoing, reads } = this.#options;
     // Corked, so that the preamble leaves together with the records of this turn.
     outgoing.cork();
     outgoing.write(PREAMBLE);
     process.nextTick(() => outgoing.uncork());
     this.#watch(THE_PREAMBLE);
     // Receivers see plain arrays: what a Buffer's slice gives would alias memory that is theirs during the call only.
-    incoming.on("data", ({ buffer, byteOffset, length }: Buffer) => {
-      this.#onData(new Uint8Array(buffer, byteOffset, length));
-    });
+    if (reads !== undefined) reads.onBytes = (bytes, end) => this.#onData(bytes, end);
+    else {
+      incoming.on("data", ({ buffer, byteOffset, length }: Buffer) => {
+        this.#onData(new Uint8Array(buffer, byteOffset, length), length);
+      });
+    }
     incoming.resume();
   }
 
@@ -120,30 +126,19 @@ export class StreamLink implements Link {
   }
 
   flush(): void {
-    if (this.#end === undefined) this.#send();
+    if (this.#end === undefined) this.#writer.flush();
   }
 
   close(): void {
     this.#finish({ kind: "local" });
   }
 
-  #send(): void {
-    if (this.#writer.batchedWrites < 2) {
-      this.#writer.flush();
-      return;
-    }
-    const { outgoing } = this.#options;
-    outgoing.cork();
-    this.#writer.flush();
-    outgoing.uncork();
-  }
-
-  #onData(chunk: Uint8Array): void {
+  #onData(chunk: Uint8Array, end: number): void {
     if (this.#end !== undefined) return;
     let start = 0;
     if (this.#preambleBytes < PREAMBLE.length) {
       const known = this.#preambleBytes;
-      start = Math.min(PREAMBLE.length - known, chunk.length);
+      start = Math.min(PREAMBLE.length - known, end);
       if (!continuesPreamble(chunk, 0, start, known)) {
         this.#reject(
           describeMismatch(Buffer.concat([PREAMBLE.subarray(0, known), chunk.subarray(0, start)])),
@@ -152,7 +147,7 @@ export class StreamLink implements Link {
       }
       this.#preambleBytes += start;
     }
-    const problem = this.#reader.push(chunk, start, chunk.length);
+    const problem = this.#reader.push(chunk, start, end);
     if (problem !== undefined) this.#reject(problem);
     else if (this.#preambleBytes === PREAMBLE.length) this.#watch(this.#reader.incompleteRecord);
   }
@@ -190,7 +185,7 @@ export class StreamLink implements Link {
       this.#destroy(end);
       return;
     }
-    this.#send();
+    this.#writer.flush();
     if (end.kind === "protocol" && closingRecord !== undefined)
       outgoing.write(framed(closingRecord(end.message)));
     const destroy = (): void => this.#destroy(end);

@@ -1,4 +1,4 @@
-import { releaseChunk, takeChunk } from "./chunk-pool.js";
+import { CHUNK_BYTES, releaseChunk, takeChunk } from "./chunk-pool.js";
 import { varintSize, writePaddedVarint } from "./varint.js";
 
 /** Room for one record; the writer's own, and reused. */
@@ -28,12 +28,21 @@ interface Write {
 export interface RecordWriterOptions {
   /** How many bytes may wait, committed and not yet written, before `reserve` refuses. Above 0. */
   readonly sendBufferBytes: number;
-  /** Takes `bytes[start, end)`, to be written after what it took before; `written` is called when it was. */
+  /**
+   * Takes `bytes[start, end)`, to be written after what it took before; `written` is called when it was, and not from within
+   * this. Called by `flush`, and by whatever commits as much as is worth a write.
+   */
   readonly write: (bytes: Uint8Array, start: number, end: number) => void;
   /** `reserve` was refused, and half of what may wait is free again. Called from within `written`. */
   readonly onWritable: () => void;
 }
 
+/**
+ * So much is written without waiting for `flush`: the peer reads it while the rest of the turn is laid out. What came at the
+ * end of the turn instead would be more than a socket's buffer takes (about 200 KiB), and the system says that there is
+ * room again only when three quarters of that are empty: both sides would wait for each other in turn.
+ */
+const EAGER_BYTES = CHUNK_BYTES / 2;
 /** How many entries of written pieces are kept before they are cut off, so that this is done rarely. */
 const MAX_DONE_WRITES = 256;
 const NO_BYTES = new Uint8Array(0);
@@ -49,8 +58,6 @@ export class RecordWriter {
   readonly #slot: MutableSlot = { bytes: NO_BYTES, start: 0, end: 0 };
   #prefixBytes = 0;
   #chunk: Chunk | undefined;
-  /** Full chunks whose records wait for `flush`, in order. */
-  readonly #full: Chunk[] = [];
   /** What was handed to `write`, in order; those before `#oldestWrite` are written. */
   readonly #writes: Write[] = [];
   #oldestWrite = 0;
@@ -64,12 +71,6 @@ export class RecordWriter {
   /** The bytes committed and not yet written. */
   get waitingBytes(): number {
     return this.#waitingBytes;
-  }
-
-  /** How many times `flush` will call `write`. */
-  get batchedWrites(): number {
-    const chunk = this.#chunk;
-    return this.#full.length + (chunk !== undefined && chunk.used > chunk.sent ? 1 : 0);
   }
 
   /**
@@ -102,6 +103,7 @@ export class RecordWriter {
     this.#waitingBytes += this.#prefixBytes + usedBytes;
     chunk.used = start + usedBytes;
     this.#slot.bytes = NO_BYTES;
+    this.#writeEagerly(chunk);
   }
 
   /** How many bytes of records behind their prefixes `appendBatch` takes; 0 where `reserve` would refuse a record. */
@@ -121,13 +123,12 @@ export class RecordWriter {
     chunk.bytes.set(bytes.subarray(0, end), chunk.used);
     chunk.used += end;
     this.#waitingBytes += end;
+    this.#writeEagerly(chunk);
   }
 
   /** Hands everything committed to `write`. A slot that is not committed is given up. */
   flush(): void {
     this.#slot.bytes = NO_BYTES;
-    for (const chunk of this.#full) this.#write(chunk);
-    this.#full.length = 0;
     const chunk = this.#chunk;
     if (chunk === undefined) return;
     if (chunk.used > chunk.sent) this.#write(chunk);
@@ -157,11 +158,15 @@ export class RecordWriter {
     if (chunk !== undefined) {
       if (chunk.bytes.length - chunk.used >= bytes) return chunk;
       this.#slot.bytes = NO_BYTES;
-      if (chunk.used > chunk.sent) this.#full.push(chunk);
+      if (chunk.used > chunk.sent) this.#write(chunk);
       else this.#releaseIfDone(chunk);
     }
     this.#chunk = { bytes: takeChunk(bytes), used: 0, sent: 0, writing: 0 };
     return this.#chunk;
+  }
+
+  #writeEagerly(chunk: Chunk): void {
+    if (chunk.used - chunk.sent >= EAGER_BYTES) this.#write(chunk);
   }
 
   #write(chunk: Chunk): void {

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { bindPath, listen, SOCKET } from "../bind-path.js";
+import type { SharedReads } from "../shared-reads.js";
 import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
 import { StreamLink } from "../stream-link.js";
 import type { Link, LinkLimits, Listener, PeerCredentials, Place, Transport } from "../transport.js";
@@ -31,7 +32,7 @@ export function unixTransport(options: UnixOptions = {}): Transport {
       let vouched: PeerCredentials | undefined;
       const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
         if (vouched === undefined) socket.destroy();
-        else onLink(linkOf(socket, path, limits, vouched, options));
+        else onLink(linkOf(socket, path, limits, vouched, options, undefined));
       });
       const socket = {
         kind: SOCKET,
@@ -58,8 +59,8 @@ export function unixTransport(options: UnixOptions = {}): Transport {
 
     async dial(place, limits, signal): Promise<Link> {
       const path = pathOf(place);
-      const { socket, vouched } = await dialSocket(place, path, signal);
-      return linkOf(socket, path, limits, vouched, options);
+      const { socket, vouched, reads } = await dialSocket(place, path, signal);
+      return linkOf(socket, path, limits, vouched, options, reads);
     },
   };
 }
@@ -74,9 +75,11 @@ function linkOf(
   limits: LinkLimits,
   vouched: PeerCredentials,
   options: UnixOptions,
+  reads: SharedReads | undefined,
 ): Link {
   return new StreamLink({
     incoming: socket,
+    reads,
     outgoing: socket,
     info: { transport: "unix", location, reason: "", fragmentBytes: FRAGMENT_BYTES },
     peer: options.credentialsOf?.(socket) ?? vouched,

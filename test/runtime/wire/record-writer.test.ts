@@ -74,10 +74,25 @@ describe("RecordWriter", () => {
     const link = heldBack(MANY);
     for (let i = 0; i < 100; i++) link.put(Uint8Array.of(i));
     expect(link.pending.length).toBe(0);
-    expect(link.writer.batchedWrites).toBe(1);
     link.writer.flush();
     expect(link.pending.length).toBe(1);
-    expect(link.writer.batchedWrites).toBe(0);
+  });
+
+  it("hands over what is worth a write at once, the rest with the flush", () => {
+    const link = heldBack(MANY);
+    const most = CHUNK_BYTES / 2 - 10;
+    link.put(new Uint8Array(most));
+    expect(link.pending.length).toBe(0);
+    link.put(new Uint8Array(10));
+    expect(link.pending.length).toBe(1);
+    // The rest of a piece that the next record does not fit into.
+    link.put(new Uint8Array(most));
+    link.put(new Uint8Array(100));
+    expect(link.pending.length).toBe(2);
+    link.writer.flush();
+    expect(link.pending.length).toBe(3);
+    link.settle();
+    expect(link.received.map(({ length }) => length)).toEqual([most, 10, most, 100]);
   });
 
   it("refuses when so many bytes wait, takes one of any size before, and calls when half is free", () => {
