@@ -1,5 +1,6 @@
 /* What JavaScript calls for a link. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "addon.h"
 
@@ -276,6 +277,27 @@ napi_value js_receive(napi_env env, napi_callback_info info) {
   return result_i32(&call, count);
 }
 
+/*
+ * The system gives memory that was just allocated page by page, as it is written to, which takes many times as long as the
+ * copy. On the machine measured, a virtual one, 1 MiB took 370 us so, 277 asked for at once, and 22 where the pages were
+ * there; 8 MiB took 3,700 us, 2,500 at once, and 560 in huge pages. What fails here does no harm: then they come one by one.
+ */
+#define POPULATE_BYTES ((size_t)1 << 20)
+#define HUGE_BYTES ((size_t)4 << 20)
+#define PAGE_BYTES ((uintptr_t)4096)
+
+static void populate(void *data, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  if (bytes < POPULATE_BYTES) return;
+  const uintptr_t from = ((uintptr_t)data + PAGE_BYTES - 1) & -PAGE_BYTES, to = ((uintptr_t)data + bytes) & -PAGE_BYTES;
+  if (bytes >= HUGE_BYTES) (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+  (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+  (void)data;
+  (void)bytes;
+#endif
+}
+
 /* copyBlock(id, batch, record, to): copies the payload that a record names. */
 napi_value js_copyBlock(napi_env env, napi_callback_info info) {
   call call;
@@ -288,7 +310,9 @@ napi_value js_copyBlock(napi_env env, napi_callback_info info) {
   if (link == NULL || record == NULL || !call_bytes(&call, 3, &to, &bytes) || bytes < record->block_bytes)
     return result_i32(&call, PROTOIPC_EINVAL);
   const int code = protoipc_link_block_data(link->link, record, &from);
-  if (code == PROTOIPC_OK) memcpy(to, from, (size_t)record->block_bytes);
+  if (code != PROTOIPC_OK) return result_i32(&call, code);
+  populate(to, (size_t)record->block_bytes);
+  memcpy(to, from, (size_t)record->block_bytes);
   return result_i32(&call, code);
 }
 
