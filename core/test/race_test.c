@@ -161,7 +161,7 @@ static void run(uint64_t ring_bytes, uint64_t records, uint64_t burst) {
   CHECK(pthread_create(&threads[0], NULL, run_side, &a) == 0 && pthread_create(&threads[1], NULL, run_side, &b) == 0);
   CHECK(pthread_join(threads[0], NULL) == 0 && pthread_join(threads[1], NULL) == 0);
   CHECK(a.sent == records && a.taken == records && b.sent == records && b.taken == records);
-  CHECK(a.slept > 0 && b.slept > 0);
+  CHECK(a.slept + b.slept > 0); /* of two that are busy for a moment, one may never have to */
   CHECK(a.rung <= b.slept && b.rung <= a.slept); /* once for each sleep */
   printf("%" PRIu64 " records, rings of %" PRIu64 ": %" PRIu64 " sleeps, %" PRIu64 " of them rung\n", 2 * records,
          ring_bytes, a.slept + b.slept, a.rung + b.rung);
