@@ -1,6 +1,5 @@
-import type { BackOffPolicy } from "./back-off.js";
 import type { CallContext } from "./call-context.js";
-import type { CallOptions } from "./call-options.js";
+import type { ClientOptions, ServiceClient } from "./client-api.js";
 import type { MessageView } from "./codec/inplace/view.js";
 import type { MessageWriter, WriterType } from "./codec/inplace/writer.js";
 import type { KeyedTopic, ServiceDefinition, UnkeyedTopic } from "./definition.js";
@@ -12,6 +11,17 @@ import type { FoundEndpoint } from "./names.js";
 import type { Peer } from "./peer.js";
 import type { BorrowedPublication, SubscribeOptions, Subscription, ViewOptions } from "./subscription-api.js";
 
+export type {
+  BlockingCall,
+  BlockingCallOptions,
+  BorrowingCall,
+  ClientOptions,
+  EachResponseCall,
+  IsUnary,
+  ServiceClient,
+  StreamCalls,
+  UnaryCalls,
+} from "./client-api.js";
 export type {
   BorrowedPublication,
   LatestValue,
@@ -40,73 +50,6 @@ export interface ServeOptions {
    */
   readonly borrow?: boolean | undefined;
 }
-
-/** What holds for every call of a client. */
-export interface ClientOptions {
-  /** Around every call of this client, the first one outermost, inside those of the endpoint. */
-  readonly interceptors?: readonly Interceptor[] | undefined;
-  /** The `timeoutMs` of calls that give none, in milliseconds, above 0. */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * Dials again, with pauses, where nobody is there or the link is lost, until a call's deadline (without one for as long
-   * as it takes); true for the usual pauses. A call is made again only where it was certainly not executed, or where the
-   * method's `idempotency_level` says that it may be repeated; never once a header or a response has come, or a request was
-   * taken from an iterable. Interceptors see one call. Calls that block do not wait.
-   */
-  readonly reconnect?: boolean | BackOffPolicy | undefined;
-}
-
-/** What a call that blocks may be given: it cannot be cancelled, because nothing else runs meanwhile. */
-export type BlockingCallOptions = Pick<CallOptions, "timeoutMs" | "metadata" | "onHeader" | "onTrailer">;
-
-/** A unary method of a client, blocking the thread. */
-export interface BlockingCall<Request, Reply> {
-  /**
-   * The same call, made at once, and waited for on this thread: neither timers nor any other code runs meanwhile. Meant
-   * for worker threads and command-line tools. What comes for others on the link waits until this returns. Throws what
-   * the call would reject with, and besides `IpcError` FAILED_PRECONDITION where there is no link yet (`connect` makes
-   * one), where the client has interceptors, and from within a callback that is told of something on the same link;
-   * UNIMPLEMENTED where the link's transport cannot do that; RESOURCE_EXHAUSTED where the call would have to wait for
-   * others to end (`maxCalls`, `callBytes`).
-   */
-  sync(request: Request, options?: BlockingCallOptions): Reply;
-}
-
-/** A unary method of a client, whose reply is read where the peer wrote it. */
-export interface BorrowingCall<Request, Reply> {
-  /**
-   * The same call, with a reply whose large `bytes` fields, from 16,384 bytes on, are the peer's memory: over shared memory
-   * they are not copied. `use` is called once with the reply, and the fields may be read until it returns or, where it
-   * returns a promise, until that settles; then they are empty, as they are when the link ends before. They are read-only
-   * (writing to one ends the process), and the peer can change them at any time. Resolves with what `use` returns, and rejects
-   * with what it throws or what the call would reject with. Where the transport lends no memory, and where the client has
-   * interceptors, the fields are copies.
-   */
-  borrow<Result>(
-    request: Request,
-    use: (reply: Reply) => Result,
-    options?: CallOptions,
-  ): Promise<Awaited<Result>>;
-}
-
-/** What the unary methods of a client can do besides: `client.price.sync(request)`, `client.frame.borrow(request, read)`. */
-export type UnaryCalls<Client> = {
-  readonly [Name in keyof Client as IsUnary<Client[Name]> extends true ? Name : never]: Client[Name] extends (
-    request: infer Request,
-    options?: CallOptions,
-  ) => Promise<infer Reply>
-    ? BlockingCall<Request, Reply> & BorrowingCall<Request, Reply>
-    : never;
-};
-
-/** One request and one reply. Methods of one way have no reply, and many requests come in an iterable. */
-export type IsUnary<Method> = Method extends (request: never, options?: CallOptions) => Promise<void>
-  ? false
-  : Method extends (request: infer Request, options?: CallOptions) => Promise<unknown>
-    ? [Request] extends [AsyncIterable<unknown> | Iterable<unknown>]
-      ? false
-      : true
-    : false;
 
 /** What became of a publication. */
 export interface PublishResult {
@@ -397,15 +340,15 @@ export interface Endpoint extends AsyncDisposable {
   /**
    * A client of a service at `target`, or at whoever in the domain serves it: then one that is linked already is taken, else
    * the one that has been there for the longest time. Dials on the first call, and again after the link was lost; a client
-   * of a peer uses its link and no other. Unary methods can also block the thread (`client.price.sync(request)`) and read their reply without
-   * copying it (`client.frame.borrow(request, read)`). Throws `IpcError`
-   * INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a peer that is none of this endpoint's.
+   * of a peer uses its link and no other. Unary methods can also block the thread (`client.price.sync(request)`) and read their
+   * reply without copying it (`client.frame.borrow(request, read)`); those with many responses can call a function with each
+   * (`client.ticks.forEach(request, use)`, and `borrow` without copying). Throws `IpcError` INVALID_ARGUMENT for an address that cannot be, a `TypeError` for a peer that is none of this endpoint's.
    */
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     target?: Target | undefined,
     options?: ClientOptions,
-  ): Client & UnaryCalls<Client>;
+  ): ServiceClient<Client>;
 
   /**
    * Publishes a topic from this endpoint. One publisher per topic and endpoint: rejects with `IpcError` ALREADY_EXISTS

@@ -1,7 +1,9 @@
 import type { Lent } from "../transports/transport.js";
 import type { CallOptions } from "./call-options.js";
-import { type CallBounds, ClientCall, notOneResponse } from "./client-call.js";
+import { type CallBounds, ClientCall, notOneResponse, stoppedReading } from "./client-call.js";
+import type { BorrowedMessage } from "./codec/borrow.js";
 import type { AnyMethod } from "./definition.js";
+import { isThenable, MessageQueue } from "./message-queue.js";
 
 /** Reads a response that it has for a time. */
 export type Use = (response: unknown) => unknown;
@@ -30,7 +32,7 @@ export function borrowedResponse(
     start(
       new ClientCall(method, options, bounds, {
         onResponse: (message) => take(message, undefined),
-        onBorrowed: take,
+        onBorrowed: ({ message, lent }) => take(message, lent),
         onDone(error) {
           if (error === undefined && count === 1) {
             void useUp(response, lent, use).then(resolve);
@@ -56,4 +58,94 @@ async function useUp(response: unknown, lent: Lent | undefined, use: Use): Promi
   } finally {
     lent?.end();
   }
+}
+
+/** A response with fields that are the peer's memory. */
+class LentResponse {
+  readonly message: unknown;
+  readonly #names: readonly string[];
+  #lent: Lent | undefined;
+
+  constructor({ message, names }: BorrowedMessage, lent: Lent) {
+    this.message = message;
+    this.#names = names;
+    this.#lent = lent;
+  }
+
+  /** Copies what is borrowed, and gives it back. */
+  copyOut(): void {
+    const values = this.message as Record<string, unknown>;
+    for (const name of this.#names) values[name] = (values[name] as Uint8Array).slice();
+    this.end();
+  }
+
+  end(): void {
+    this.#lent?.end();
+    this.#lent = undefined;
+  }
+}
+
+/**
+ * Calls `use` with each response of a method with many, as it comes and the one before is done with. Resolves after the last;
+ * rejects with the call's error, or with what `use` threw, which cancels the call. `borrows`: large fields stay where the peer
+ * wrote them until `use` has returned, or its promise has settled.
+ */
+export function eachResponse(
+  method: AnyMethod,
+  options: CallOptions | undefined,
+  bounds: CallBounds,
+  borrows: boolean,
+  use: Use,
+  start: (call: ClientCall) => void,
+): Promise<void> {
+  /** Those that nobody was called with yet. */
+  const waiting = new Set<LentResponse>();
+  const queue = new MessageQueue<unknown>({
+    onTaken: (bytes) => call.consumed(bytes),
+    onAbandoned() {
+      for (const response of waiting) response.end();
+      waiting.clear();
+      call.cancel(stoppedReading());
+    },
+  });
+  const onBorrowed = (borrowed: BorrowedMessage, bytes: number): void => {
+    const { message, lent } = borrowed;
+    if (lent === undefined) {
+      queue.push(message, bytes);
+      return;
+    }
+    const response = new LentResponse(borrowed, lent);
+    waiting.add(response);
+    queue.push(response, bytes);
+  };
+  const call = new ClientCall(method, options, bounds, {
+    onResponse: (response, bytes) => queue.push(response, bytes),
+    ...(borrows ? { onBorrowed } : {}),
+    onDone(error) {
+      // From here on the link may end at any time, and nobody would tell. It can be read as long as this runs.
+      for (const response of waiting) response.copyOut();
+      waiting.clear();
+      queue.end(error);
+    },
+  });
+  const useOne = (response: unknown): unknown => {
+    if (!(response instanceof LentResponse)) return use(response);
+    waiting.delete(response);
+    return useAndEnd(response, use);
+  };
+  const done = queue.forEach(useOne);
+  start(call);
+  return done;
+}
+
+function useAndEnd(response: LentResponse, use: Use): unknown {
+  let result: unknown;
+  let isPending = false;
+  try {
+    result = use(response.message);
+    isPending = isThenable(result);
+  } finally {
+    if (!isPending) response.end();
+  }
+  return isPending ? Promise.resolve(result).finally(() => response.end()) : undefined;
 }

@@ -1,6 +1,7 @@
-import type { Lent, ReceivedBlock } from "../transports/transport.js";
+import type { ReceivedBlock } from "../transports/transport.js";
 import { borrowForCall } from "./borrowed-message.js";
 import type { CallOptions } from "./call-options.js";
+import type { BorrowedMessage } from "./codec/borrow.js";
 import type { Connection } from "./connection.js";
 import type { AnyMethod } from "./definition.js";
 import { IpcError, isIpcError } from "./error.js";
@@ -66,8 +67,8 @@ export function boundsReached({ deadlineMs, signals }: CallBounds, host: Host): 
 export interface CallSink {
   /** One response, of so many bytes. */
   onResponse(response: unknown, bytes: number): void;
-  /** One response with fields that are the peer's memory, to be ended by the sink. Without it there are none. */
-  onBorrowed?(response: unknown, lent: Lent | undefined): void;
+  /** One response, of so many bytes, with fields that are the peer's memory, to be ended by the sink. Without it there are none. */
+  onBorrowed?(borrowed: BorrowedMessage, bytes: number): void;
   /** Called once, last. */
   onDone(error: IpcError | undefined): void;
 }
@@ -156,12 +157,14 @@ export class ClientCall implements StreamReceiver {
   #onBlock(block: ReceivedBlock): void {
     if (this.#isDone) return;
     const { session } = this.#stream!;
+    let borrowed: BorrowedMessage;
     try {
-      const { message, lent } = borrowForCall(session, this.#method.response, block, this.#maxNesting);
-      this.#sink.onBorrowed!(message, lent);
+      borrowed = borrowForCall(session, this.#method.response, block, this.#maxNesting);
     } catch (cause) {
       this.#refuse(cause);
+      return;
     }
+    this.#sink.onBorrowed!(borrowed, block.length);
   }
 
   /** The response cannot be decoded. */
@@ -311,6 +314,11 @@ export function notOneResponse(method: AnyMethod, count: number): IpcError {
   return new IpcError("INTERNAL", text, { maybeExecuted: true });
 }
 
+/** Why a call ends whose caller wants no more of it. */
+export function stoppedReading(): IpcError {
+  return new IpcError("CANCELLED", "the caller stopped reading the responses");
+}
+
 /** The iterable of a method with many responses. The call begins at once; `break` cancels it. */
 export function manyResponses(
   method: AnyMethod,
@@ -320,7 +328,7 @@ export function manyResponses(
 ): AsyncIterableIterator<unknown> {
   const queue = new MessageQueue<unknown>({
     onTaken: (bytes) => call.consumed(bytes),
-    onAbandoned: () => call.cancel(new IpcError("CANCELLED", "the caller stopped reading the responses")),
+    onAbandoned: () => call.cancel(stoppedReading()),
   });
   const call = new ClientCall(method, options, bounds, {
     onResponse: (response, bytes) => queue.push(response, bytes),

@@ -1,7 +1,7 @@
 import type { BlockingCallOptions, ClientOptions } from "./api.js";
 import { type BackOffRules, backOffRules } from "./back-off.js";
 import type { CallOptions } from "./call-options.js";
-import { borrowedResponse, type Use } from "./client-borrowing.js";
+import { borrowedResponse, eachResponse, type Use } from "./client-borrowing.js";
 import { callBlocking } from "./client-blocking.js";
 import {
   abortError,
@@ -38,6 +38,7 @@ export interface Channel {
 }
 
 type BorrowingMethod = (request: unknown, use: Use, options?: CallOptions) => Promise<unknown>;
+type EachMethod = (request: unknown, use: Use, options?: CallOptions) => Promise<void>;
 type BlockingMethod = (request: unknown, options?: BlockingCallOptions) => unknown;
 
 /** Makes the client object of a service: one function per method. */
@@ -67,6 +68,12 @@ export function makeClient(
           ? borrowingMethod(method, channel, options.timeoutMs, repeated)
           : copyingMethod(called);
       Object.defineProperties(called, { sync: { value: sync }, borrow: { value: borrow } });
+    }
+    if (hasManyResponses(method)) {
+      const isDirect = all.length === 0 && rules === undefined;
+      const each = (borrows: boolean): EachMethod =>
+        isDirect ? eachMethod(method, channel, options.timeoutMs, borrows) : iteratingMethod(called);
+      Object.defineProperties(called, { forEach: { value: each(false) }, borrow: { value: each(true) } });
     }
     methods[method.localName] = called;
   }
@@ -103,6 +110,28 @@ function borrowingMethod(
     // What the user throws is no outcome of the call: it is not repeated for it.
     const used = (await call(request, options)) as () => unknown;
     return used();
+  };
+}
+
+/** The same method, for one who is called with each of its responses. */
+function eachMethod(
+  method: AnyMethod,
+  channel: Channel,
+  timeoutMs: number | undefined,
+  borrows: boolean,
+): EachMethod {
+  return async (request, use, options) => {
+    const bounds = boundsOf(options, timeoutMs, channel.host);
+    await eachResponse(method, options, bounds, borrows, use, (call) =>
+      startOn(channel, method, call, bounds, request),
+    );
+  };
+}
+
+/** As `eachMethod`, where the responses pass through others first: they are private. */
+function iteratingMethod(called: Method): EachMethod {
+  return async (request, use, options) => {
+    for await (const response of called(request, options) as AsyncIterable<unknown>) await use(response);
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Link, LinkLimits, Transport } from "../transports/transport.js";
 import { parseAddress } from "./address.js";
 import type {
-  UnaryCalls,
+  ServiceClient,
   ClientOptions,
   Counters,
   Endpoint,
@@ -231,14 +231,14 @@ class OpenEndpoint implements Endpoint, ConnectionOwner {
     service: ServiceDefinition<Client, Handlers>,
     target?: Target,
     options: ClientOptions = {},
-  ): Client & UnaryCalls<Client> {
+  ): ServiceClient<Client> {
     const channel =
       target === undefined ? this.#serviceChannel(checkDefinition(service).$typeName) : this.#channel(target);
     if (typeof target === "object" && backOffRules(options.reconnect) !== undefined) {
       throw new TypeError("a client of a peer cannot reconnect: it uses the peer's link and no other");
     }
     const client = makeClient(service, channel, options, this.#clientInterceptors);
-    return client as Client & UnaryCalls<Client>;
+    return client as ServiceClient<Client>;
   }
 
   // The overloads of `Endpoint.publisher` tell the two kinds apart; what is made is the same.

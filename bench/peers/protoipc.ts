@@ -12,7 +12,7 @@ import {
   type Endpoint,
   open,
   type UnkeyedPublisher,
-  type UnaryCalls,
+  type ServiceClient,
   type UnkeyedTopic,
 } from "protoipc";
 import {
@@ -62,8 +62,7 @@ export function protoipcSides(
   borrow = false,
   service: BenchDefinition = Bench,
 ): Required<Pick<Peer, "unary" | "stream" | "oneWay" | "publish" | "publishCpu" | "publishRaw" | "death">> {
-  const dial = async (): Promise<BenchClient & UnaryCalls<BenchClient>> =>
-    (await open()).client(service, address);
+  const dial = async (): Promise<ServiceClient<BenchClient>> => (await open()).client(service, address);
   return {
     unary: {
       async serve() {
@@ -90,9 +89,12 @@ export function protoipcSides(
       async connect({ scenario }) {
         const client = await dial();
         return {
-          async stream(count, onMessage) {
-            for await (const message of client.stream({ count, sizeBytes: scenario.sizeBytes }))
-              onMessage(message);
+          stream(count, onMessage) {
+            const large = borrow && scenario.sizeBytes >= FEWEST_BORROWED_BYTES;
+            const request = { count, sizeBytes: scenario.sizeBytes };
+            return large
+              ? client.stream.borrow(request, onMessage)
+              : client.stream.forEach(request, onMessage);
           },
         };
       },

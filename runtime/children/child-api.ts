@@ -1,4 +1,4 @@
-import type { UnaryCalls, ClientOptions } from "../api.js";
+import type { ClientOptions, ServiceClient } from "../api.js";
 import type { BackOffPolicy } from "../back-off.js";
 import type { ServiceDefinition } from "../definition.js";
 import type { IpcError } from "../error.js";
@@ -109,7 +109,7 @@ export interface Child extends AsyncDisposable {
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     options?: ClientOptions,
-  ): Client & UnaryCalls<Client>;
+  ): ServiceClient<Client>;
   /** Listens to an event from now on; the function returned stops that. What was told before is in `SpawnOptions.on`. */
   on<E extends keyof ChildEvents>(event: E, listener: ChildEvents[E]): () => void;
   /**

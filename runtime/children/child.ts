@@ -1,5 +1,5 @@
 import type { Link, LinkLimits } from "../../transports/transport.js";
-import type { UnaryCalls, ClientOptions } from "../api.js";
+import type { ClientOptions, ServiceClient } from "../api.js";
 import { makeClient, within } from "../client.js";
 import { abortError, type CallBounds } from "../client-call.js";
 import { type Connection, type Settleable, settleable } from "../connection.js";
@@ -95,7 +95,7 @@ export class EndpointChild implements Child {
   client<Client, Handlers extends object>(
     service: ServiceDefinition<Client, Handlers>,
     options: ClientOptions = {},
-  ): Client & UnaryCalls<Client> {
+  ): ServiceClient<Client> {
     const { host, clientInterceptors } = this.#home;
     const channel = {
       host,
@@ -104,7 +104,7 @@ export class EndpointChild implements Child {
       connect: (bounds: CallBounds) => this.#connect(bounds),
       isOver: () => this.#failure !== undefined,
     };
-    return makeClient(service, channel, options, clientInterceptors) as Client & UnaryCalls<Client>;
+    return makeClient(service, channel, options, clientInterceptors) as ServiceClient<Client>;
   }
 
   /** Starts the process, and resolves when it is connected. Rejects with `IpcError`, having left nothing behind. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { Echo, type EchoClient, type EchoHandlers } from "../../gen/test/v1/echo_protoipc.js";
-import { type UnaryCalls, type Endpoint, type OpenOptions, open, type Peer } from "../../index.js";
+import { type Endpoint, type OpenOptions, open, type Peer, type ServiceClient } from "../../index.js";
 import { echoHandlers } from "./echo-handlers.js";
 
 /** The transports that every test of sessions runs on. */
@@ -20,7 +20,7 @@ export interface Pair {
   readonly server: Endpoint;
   readonly address: string;
   readonly client: Endpoint;
-  readonly echo: EchoClient & UnaryCalls<EchoClient>;
+  readonly echo: ServiceClient<EchoClient>;
   /** The server, as the client sees it. */
   readonly serverPeer: Peer;
   /** The client, as the server sees it. */

@@ -1,10 +1,9 @@
 import { expectTypeOf, test } from "vitest";
 import { TopicMessageView, TopicMessageWriter } from "../../gen/test/v1/echo_inplace.js";
-import type { SayReply, SayRequest, TopicMessage } from "../../gen/test/v1/echo_pb.js";
+import type { CountReply, SayReply, SayRequest, TopicMessage } from "../../gen/test/v1/echo_pb.js";
 import { Echo, type EchoClient } from "../../gen/test/v1/echo_protoipc.js";
 import { ItemView, ItemWriter } from "../../gen/test/v1/keys_inplace.js";
 import type {
-  UnaryCalls,
   BorrowedPublication,
   BytesFieldOf,
   Endpoint,
@@ -12,6 +11,8 @@ import type {
   Loan,
   Publication,
   PublisherOf,
+  StreamCalls,
+  UnaryCalls,
   WriterLoan,
 } from "../../index.js";
 
@@ -29,8 +30,25 @@ function useClient(endpoint: Endpoint): void {
   expectTypeOf(later).toEqualTypeOf<Promise<string>>();
   // @ts-expect-error: there is nothing to read a reply
   void client.say.borrow({ text: "x" });
-  // @ts-expect-error: many responses
-  void client.count.borrow({}, () => undefined);
+  expectTypeOf<keyof StreamCalls<EchoClient>>().toEqualTypeOf<"count" | "chat">();
+  for (const each of ["forEach", "borrow"] as const) {
+    const over = client.count[each](
+      { number: 1 },
+      (reply) => void expectTypeOf(reply).toEqualTypeOf<CountReply>(),
+      {
+        timeoutMs: 1,
+      },
+    );
+    expectTypeOf(over).toEqualTypeOf<Promise<void>>();
+    const chat = client.chat[each]([{ text: "x" }], async ({ body }) => body.length);
+    expectTypeOf(chat).toEqualTypeOf<Promise<void>>();
+  }
+  // @ts-expect-error: there is nothing to call
+  void client.count.forEach({});
+  // @ts-expect-error: one response
+  void client.say.forEach({}, () => undefined);
+  // @ts-expect-error: one response
+  void client.sum.borrow([], () => undefined);
   // @ts-expect-error: a message of another type
   client.say.sync({ words: "x" });
   // @ts-expect-error: a call that blocks cannot be cancelled

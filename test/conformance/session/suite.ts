@@ -9,6 +9,7 @@ import { deadlineTests } from "./deadlines.js";
 import { errorTests } from "./errors.js";
 import { fanOutTests } from "./fan-out.js";
 import { flowTests } from "./flow.js";
+import { eachResponseTests } from "./each-response.js";
 import { forEachTests } from "./for-each.js";
 import { inPlaceTests } from "./in-place.js";
 import { inspectTests } from "./inspect.js";
@@ -39,6 +40,7 @@ export function sessionSuite(transport: TransportName, canBorrow?: boolean): voi
     overflowTests(world);
     fanOutTests(world);
     forEachTests(world);
+    eachResponseTests(world);
     largeTests(world);
     loanTests(world);
     borrowTests(world);
