@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
-import { StreamLink } from "../stream-link.js";
+import { sharedReads } from "../shared-reads.js";
+import { StreamLink, type StreamLinkOptions } from "../stream-link.js";
 import type { Link, LinkLimits, PeerCredentials, Place, Transport } from "../transport.js";
 import { checkDoorPath, dialDoor } from "./fifo-dial.js";
 import { listenAtDoor } from "./fifo-listen.js";
@@ -22,7 +22,7 @@ export function fifoTransport(options: FifoOptions = {}): Transport {
   const { makeFifos = makeFifosByDefault, closingRecord } = options;
 
   const linkOf = (
-    streams: { readonly incoming: Duplex; readonly outgoing: Duplex },
+    streams: Pick<StreamLinkOptions, "incoming" | "outgoing" | "reads">,
     location: string,
     limits: LinkLimits,
     peer: PeerCredentials,
@@ -38,9 +38,12 @@ export function fifoTransport(options: FifoOptions = {}): Transport {
       const path = pathOf(place);
       checkDoorPath(path);
       return listenAtDoor(place, path, makeFifos, ({ incoming, outgoing }, vouched) => {
+        const reads = sharedReads();
+        const reading = { fd: incoming, readable: true, writable: false, onread: reads?.onread };
         const streams = {
-          incoming: new Socket({ fd: incoming, readable: true, writable: false }),
+          incoming: new Socket(reading).pause(),
           outgoing: new Socket({ fd: outgoing, readable: false, writable: true }),
+          reads,
         };
         onLink(linkOf(streams, path, limits, vouched));
       });
