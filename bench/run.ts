@@ -45,6 +45,8 @@ interface Arguments {
 
 /** One scenario of one peer, and what its rounds have brought. */
 interface Entry {
+  /** How often each round runs it. */
+  readonly repeats: number;
   readonly program: Program;
   readonly name: string;
   readonly unit: (typeof CASES)[number]["unit"];
@@ -90,7 +92,7 @@ async function main({ only, rounds, json, quick }: Arguments): Promise<void> {
   const header = await describeMachine(peers, pinning, { rounds, warmUpMs, measureMs });
   const cpus = pinning.kind === "pinned" ? pinning.cpus : null;
 
-  const entries: Entry[] = CASES.flatMap(({ scenarios, unit }) =>
+  const entries: Entry[] = CASES.flatMap(({ scenarios, unit, repeats = 1 }) =>
     scenarios.flatMap((scenario) =>
       peers
         .filter((peer) => hasCase(peer, scenario.case))
@@ -98,6 +100,7 @@ async function main({ only, rounds, json, quick }: Arguments): Promise<void> {
           program: { peer, scenario, cpus, warmUpMs, measureMs },
           name: `${describeScenario(scenario)} ${peer}`,
           unit,
+          repeats,
           measured: [],
         })),
     ),
@@ -122,12 +125,22 @@ async function main({ only, rounds, json, quick }: Arguments): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-/** Every round runs every program once, the peers of a scenario one after the other. Returns what failed, and why. */
+/** What each round runs, in order: the peers of a scenario one after the other, as often as the case says. */
+function planRound(entries: readonly Entry[]): Entry[] {
+  const scenarios = new Set(entries.map(({ program }) => program.scenario));
+  return [...scenarios].flatMap((scenario) => {
+    const peers = entries.filter(({ program }) => program.scenario === scenario);
+    return Array.from({ length: peers[0]!.repeats }, () => peers).flat();
+  });
+}
+
+/** Runs all of every round. Returns what failed, and why. */
 async function runRounds(entries: readonly Entry[], rounds: number): Promise<string[]> {
   const failures: string[] = [];
+  const plan = planRound(entries);
   for (let round = 1; round <= rounds; round++) {
-    for (const [index, { program, name, measured }] of entries.entries()) {
-      showProgress(`round ${round}/${rounds}, ${index + 1}/${entries.length}: ${name}`);
+    for (const [index, { program, name, measured }] of plan.entries()) {
+      showProgress(`round ${round}/${rounds}, ${index + 1}/${plan.length}: ${name}`);
       try {
         measured.push(await runProgram(program));
       } catch (error) {
