@@ -21,9 +21,9 @@ export function borrowedResponse(
 ): Promise<() => unknown> {
   return new Promise((resolve, reject) => {
     let response: unknown;
-    let lent: Lent | undefined;
+    let lent: LentResponse | undefined;
     let count = 0;
-    const take = (message: unknown, of: Lent | undefined): void => {
+    const take = (message: unknown, of: LentResponse | undefined): void => {
       lent?.end();
       response = message;
       lent = of;
@@ -32,7 +32,9 @@ export function borrowedResponse(
     start(
       new ClientCall(method, options, bounds, {
         onResponse: (message) => take(message, undefined),
-        onBorrowed: ({ message, lent }) => take(message, lent),
+        onBorrowed: (borrowed) =>
+          take(borrowed.message, borrowed.lent && new LentResponse(borrowed, borrowed.lent)),
+        onMemoryGoing: () => lent?.copyOut(),
         onDone(error) {
           if (error === undefined && count === 1) {
             void useUp(response, lent, use).then(resolve);
@@ -47,7 +49,7 @@ export function borrowedResponse(
 }
 
 /** Calls `use` before it returns: the link may end right after it, and with it what was lent. */
-async function useUp(response: unknown, lent: Lent | undefined, use: Use): Promise<() => unknown> {
+async function useUp(response: unknown, lent: LentResponse | undefined, use: Use): Promise<() => unknown> {
   try {
     const result = await use(response);
     return () => result;
@@ -74,6 +76,7 @@ class LentResponse {
 
   /** Copies what is borrowed, and gives it back. */
   copyOut(): void {
+    if (this.#lent === undefined) return;
     const values = this.message as Record<string, unknown>;
     for (const name of this.#names) values[name] = (values[name] as Uint8Array).slice();
     this.end();
@@ -118,12 +121,16 @@ export function eachResponse(
     waiting.add(response);
     queue.push(response, bytes);
   };
+  const copyWaiting = (): void => {
+    for (const response of waiting) response.copyOut();
+  };
   const call = new ClientCall(method, options, bounds, {
     onResponse: (response, bytes) => queue.push(response, bytes),
     ...(borrows ? { onBorrowed } : {}),
+    onMemoryGoing: copyWaiting,
     onDone(error) {
       // From here on the link may end at any time, and nobody would tell. It can be read as long as this runs.
-      for (const response of waiting) response.copyOut();
+      copyWaiting();
       waiting.clear();
       queue.end(error);
     },

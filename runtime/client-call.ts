@@ -69,6 +69,8 @@ export interface CallSink {
   onResponse(response: unknown, bytes: number): void;
   /** One response, of so many bytes, with fields that are the peer's memory, to be ended by the sink. Without it there are none. */
   onBorrowed?(borrowed: BorrowedMessage, bytes: number): void;
+  /** What is borrowed cannot be read after this: as `StreamReceiver.onMemoryGoing`. */
+  onMemoryGoing?(): void;
   /** Called once, last. */
   onDone(error: IpcError | undefined): void;
 }
@@ -191,6 +193,10 @@ export class ClientCall implements StreamReceiver {
     const wake = this.#onSendable;
     this.#onSendable = undefined;
     wake?.();
+  }
+
+  onMemoryGoing(): void {
+    this.#sink.onMemoryGoing?.();
   }
 
   onLast(): void {}

@@ -55,6 +55,8 @@ export class HeldRecords {
   /** The link is gone. Whatever came before that is still delivered. */
   takeEnd(end: LinkEnd): void {
     this.linkEnd = end;
+    // The link lets go of what is borrowed when this returns.
+    for (const stream of this.#session.streams.all()) stream.receiver?.onMemoryGoing?.();
     this.#endCall(linkLost(end, false), true);
   }
 

@@ -24,6 +24,11 @@ export interface StreamReceiver {
   readonly onBlock?:
     | ((block: ReceivedBlock, keyId: number, seq: number, lost: number, timeUs: number) => void)
     | undefined;
+  /**
+   * Caller: the link is gone, its end is told later, and what is borrowed of the peer cannot be read after this returns: what
+   * nobody reads yet is to be copied. Runs no code of a user's.
+   */
+  onMemoryGoing?(): void;
   /** Caller of a topic: `keyId` stands for this key from now on. */
   onKey(keyId: number, bytes: Uint8Array, start: number, end: number): void;
   /** Caller of a topic: `lost` publications of the key up to `seq` do not come. */

@@ -329,13 +329,17 @@ export class TopicSource implements StreamReceiver {
     return this.owner.identifiesKeys ? this.connection.owner.host.now() : 0;
   }
 
-  #end(error: IpcError | undefined): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    // What was not read yet outlives the link.
+  /** What was not read yet outlives the link. */
+  onMemoryGoing(): void {
     for (const publication of this.#borrowed) {
       if (!this.owner.isRead(publication)) publication.copyOut();
     }
+  }
+
+  #end(error: IpcError | undefined): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.onMemoryGoing();
     this.owner.onEnd(this, error);
   }
 }

@@ -6,7 +6,7 @@ import { Echo } from "../../../gen/test/v1/echo_protoipc.js";
 import type { OpenOptions } from "../../../index.js";
 import { collect, failureIn, failureOf } from "../../harness/failure.js";
 import { pattern, same } from "../../harness/pattern.js";
-import { settled, until } from "../../harness/until.js";
+import { settled, sleep, until } from "../../harness/until.js";
 import type { World } from "../../harness/world.js";
 import { type Child, startProgram } from "../../transports/child.js";
 
@@ -316,6 +316,42 @@ export function blockingTests(world: World): void {
       expect(failureIn(() => subscription.receive({ timeoutMs: 10_000 })).code).toBe("UNAVAILABLE");
       expect(subscription.receive()).toBeUndefined();
       expect((await dying).code).toBe("UNAVAILABLE");
+    });
+
+    it("keeps for others what they have borrowed and not read, when the peer dies meanwhile", async () => {
+      const { echo, client, address } = await stage();
+      const subscription = client.subscribe(Echo.keyed, {}, { from: address, borrow: true });
+      await subscription.ready();
+      let letGo = (): void => {};
+      const gate = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      async function* requests() {
+        for (let number = 0; number < 5; number++) yield { number, body: pattern(100_000, number) };
+        await gate;
+      }
+      const read: boolean[] = [];
+      const over = failureOf(
+        echo.chat.borrow(requests(), async ({ number, body }) => {
+          if (number === 0) await gate;
+          else read.push(same(body, pattern(100_000, number)));
+        }),
+      );
+      await echo.say({ text: "publish", number: 4, body: pattern(100_000) });
+      await until("all publications came", () => subscription.received === 4);
+      // And the other responses.
+      await sleep(100);
+      expect(failureIn(() => echo.say.sync({ text: "die" })).code).toBe("UNAVAILABLE");
+      letGo();
+      expect((await over).code).toBe("UNAVAILABLE");
+      expect(read).toEqual([true, true, true, true]);
+      const published: boolean[] = [];
+      const reading = subscription.forEach(({ message }) => {
+        published.push(same(message.body, pattern(100_000)));
+      });
+      expect((await failureOf(reading)).code).toBe("UNAVAILABLE");
+      expect(published).toEqual([true, true, true, true]);
+      expect(client.connectedPeers).toEqual([]);
     });
 
     it("works in threads, several at a time", async () => {
