@@ -195,6 +195,8 @@ void loop_touch(link_handle *link) {
   addon->fruitless = 0;
   if (!link->is_started || link->is_ended || link->is_shut) return;
   set_awake(link);
+  /* Nothing polls for it any more: until it was drained and has ended, this alone keeps the loop going. */
+  if (link->is_hung_up) set_idle(addon, true);
   if (link->is_active) return;
   link->is_active = true;
   link->previous_active = NULL;
@@ -223,7 +225,7 @@ void loop_open(addon *addon) {
   addon->prepare.data = addon->check.data = addon->idle.data = addon;
   uv_unref((uv_handle_t *)&addon->prepare);
   uv_unref((uv_handle_t *)&addon->check);
-  /* The idle handle runs only while there is work, such as the last records of a peer that is gone: no poll waits for those. */
+  /* The idle handle runs only while there is work: that keeps the process, as the last records of a peer that is gone do. */
   addon->handles += 3;
 }
 

@@ -5,9 +5,10 @@ import { describe, expect, it } from "vitest";
 import { Code } from "../../bindings/node/binding.js";
 import { open } from "../../index.js";
 import { claimName, fileLockBy } from "../../transports/directory/index.js";
+import { shmTransport } from "../../transports/shm/index.js";
 import type { Lent, Link } from "../../transports/transport.js";
 import { credentialsBy, unixTransport } from "../../transports/unix/index.js";
-import { numbered, put, send, until } from "../conformance/transport/recorder.js";
+import { numbered, put, recorder, send, until } from "../conformance/transport/recorder.js";
 import { LIMITS } from "../conformance/transport/suite.js";
 import { nativeThings } from "../harness/native-things.js";
 import { shmBinding } from "../harness/shm.js";
@@ -147,6 +148,16 @@ describe.runIf(HAS_SHM)("a receiver of shared memory", () => {
       errors: 333,
       messages: ["a receiver must not throw"],
     });
+  });
+
+  it.each([0, 1, 2_000])("that comes when its peer is gone gets %d records, and the end", async (records) => {
+    const { path } = await newPlace();
+    const child = await start("shm-late-start", [path]);
+    const link = await shmTransport().dial({ kind: "path", path }, LIMITS, undefined);
+    link.start(recorder());
+    for (let i = 0; i < records; i++) expect(put(link, numbered(i, 8))).toBe(true);
+    link.close();
+    expect(await child.next()).toEqual({ records, kind: "peer" });
   });
 
   it("may end the process", async () => {
