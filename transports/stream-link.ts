@@ -50,6 +50,8 @@ export class StreamLink implements Link {
   readonly #reader: RecordReader;
   readonly #writer: RecordWriter;
   #receiver: LinkReceiver | undefined;
+  #isIntroduced = false;
+  /** Of the peer's preamble. */
   #preambleBytes = 0;
   #openStreams: number;
   /** Why the link ends or has ended. From here on nothing is delivered and nothing is committed. */
@@ -70,6 +72,7 @@ export class StreamLink implements Link {
     this.#writer = new RecordWriter({
       sendBufferBytes: limits.sendBufferBytes,
       write: (bytes, start, end) => {
+        this.#introduce();
         outgoing.write(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start), onWritten);
       },
       onWritable: () => {
@@ -93,11 +96,8 @@ export class StreamLink implements Link {
       if (this.#openStreams === 0) queueMicrotask(() => receiver.onClose(end));
       return;
     }
-    const { incoming, outgoing, reads } = this.#options;
-    // Corked, so that the preamble leaves together with the records of this turn.
-    outgoing.cork();
-    outgoing.write(PREAMBLE);
-    process.nextTick(() => outgoing.uncork());
+    const { incoming, reads } = this.#options;
+    this.#introduce();
     this.#watch(THE_PREAMBLE);
     // Receivers see plain arrays: what a Buffer's slice gives would alias memory that is theirs during the call only.
     if (reads !== undefined) reads.onBytes = (bytes, end) => this.#onData(bytes, end);
@@ -131,6 +131,17 @@ export class StreamLink implements Link {
 
   close(): void {
     this.#finish({ kind: "local" });
+  }
+
+  /** The preamble goes before all else, also before what is committed to a link that is not started yet. */
+  #introduce(): void {
+    if (this.#isIntroduced) return;
+    this.#isIntroduced = true;
+    const { outgoing } = this.#options;
+    // Corked, so that it leaves together with the records of this turn.
+    outgoing.cork();
+    outgoing.write(PREAMBLE);
+    process.nextTick(() => outgoing.uncork());
   }
 
   #onData(chunk: Uint8Array, end: number): void {

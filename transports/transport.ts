@@ -147,7 +147,7 @@ export interface Link {
   readonly info: LinkInfo;
   /** Who is at its other end. */
   readonly peer: PeerCredentials;
-  /** Begins delivery. Called once. */
+  /** Begins delivery. Called once. What was committed before it is sent as well. */
   start(receiver: LinkReceiver): void;
   /**
    * Room for a record of at most `maxBytes`, or `undefined` when the link is full: then `onWritable` follows. One slot

@@ -32,7 +32,7 @@ export function unixTransport(options: UnixOptions = {}): Transport {
       let vouched: PeerCredentials | undefined;
       const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
         if (vouched === undefined) socket.destroy();
-        else onLink(linkOf(socket, path, limits, vouched, options, undefined));
+        else onLink(linkOf(socket, path, limits, vouched, options));
       });
       const socket = {
         kind: SOCKET,
@@ -75,7 +75,7 @@ function linkOf(
   limits: LinkLimits,
   vouched: PeerCredentials,
   options: UnixOptions,
-  reads: SharedReads | undefined,
+  reads?: SharedReads | undefined,
 ): Link {
   return new StreamLink({
     incoming: socket,

@@ -125,6 +125,25 @@ export function transportSuite(
       }
     });
 
+    it("may be committed and flushed before the link is started", async () => {
+      const subject = await makeSubject();
+      const place = await subject.newPlace();
+      let accepted: Side | undefined;
+      await listen(subject, place, LIMITS, (link) => {
+        accepted = startedSide(link);
+      });
+      const link = await dial(subject, place);
+      const records = [10, 70_000, 0, 100].map((length, i) =>
+        numbered(i, Math.min(length, subject.maxRecordBytes ?? length)),
+      );
+      for (const record of records.slice(0, 3)) expect(put(link, record)).toBe(true);
+      link.flush();
+      link.start(recorder());
+      send(link, records[3]!);
+      await until("all of them", () => accepted?.got.records.length === 4);
+      expect(accepted?.got.records).toEqual(records);
+    });
+
     it("may be shorter than what was reserved, and reserved without being sent", async () => {
       const { dialled, accepted, maxRecordBytes } = await connect();
       dialled.link.reserve(10);
