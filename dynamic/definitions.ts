@@ -28,7 +28,10 @@ export interface DynamicService extends ServiceDefinition<DynamicClient, never> 
   readonly desc: DescService;
 }
 
-/** A client of such a service: each method by its local name. */
+/**
+ * A client of such a service: each method by its local name. They can do what those of generated clients can do besides
+ * (`sync`, `borrow`, `forEach`), without types.
+ */
 export type DynamicClient = Readonly<Record<string, (request: never, options?: object) => unknown>>;
 
 const EMPTY = "google.protobuf.Empty";

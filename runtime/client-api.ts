@@ -55,9 +55,13 @@ export interface EachResponseCall<Request, Response> {
   /**
    * The same call, begun at once. `use` is called with each response as it comes, in order: without a promise for each, so
    * that many small ones take less time than in a loop. Where it returns a promise, the next one waits for that, and the
-   * server is held up in its turn. Resolves after the last response. What had come before an abort, a deadline or the loss
-   * of the link is still handed over, and the error follows when the last is done with. Rejects with what the loop would throw, or with what
-   * `use` threw or its promise rejected with, which cancels the call.
+   * server is held up in its turn. Resolves after the last response. Rejects with what the loop would throw, or with what
+   * `use` threw or its promise rejected with, which cancels the call. What had come before an abort, a deadline or the loss of
+   * the link is still handed over, and the error follows when the last of it is done with.
+   *
+   * `use` is called as a response comes, not from where the call was made: a store of `AsyncLocalStorage` is not there unless
+   * `use` is bound to it (`AsyncResource.bind`), and before it has awaited something it cannot block the thread on the same
+   * link (`sync`).
    */
   forEach(request: Request, use: (response: Response) => unknown, options?: CallOptions): Promise<void>;
   /**

@@ -3,7 +3,8 @@ import type { CallOptions } from "./call-options.js";
 import { type CallBounds, ClientCall, notOneResponse, stoppedReading } from "./client-call.js";
 import type { BorrowedMessage } from "./codec/borrow.js";
 import type { AnyMethod } from "./definition.js";
-import { isThenable, MessageQueue } from "./message-queue.js";
+import { MessageQueue } from "./message-queue.js";
+import { useThenEnd } from "./use-then-end.js";
 
 /** Reads a response that it has for a time. */
 export type Use = (response: unknown) => unknown;
@@ -138,21 +139,12 @@ export function eachResponse(
   const useOne = (response: unknown): unknown => {
     if (!(response instanceof LentResponse)) return use(response);
     waiting.delete(response);
-    return useAndEnd(response, use);
+    return useThenEnd(
+      () => use(response.message),
+      () => response.end(),
+    );
   };
   const done = queue.forEach(useOne);
   start(call);
   return done;
-}
-
-function useAndEnd(response: LentResponse, use: Use): unknown {
-  let result: unknown;
-  let isPending = false;
-  try {
-    result = use(response.message);
-    isPending = isThenable(result);
-  } finally {
-    if (!isPending) response.end();
-  }
-  return isPending ? Promise.resolve(result).finally(() => response.end()) : undefined;
 }

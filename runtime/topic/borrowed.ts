@@ -2,8 +2,9 @@ import type { Lent } from "../../transports/transport.js";
 import type { BorrowedPublication, Publication } from "../api.js";
 import type { BorrowedMessage } from "../codec/borrow.js";
 import { MessageView } from "../codec/inplace/view.js";
-import { isThenable, type MessageQueue } from "../message-queue.js";
+import type { MessageQueue } from "../message-queue.js";
 import type { Peer } from "../peer.js";
+import { useThenEnd } from "../use-then-end.js";
 
 /** A publication whose message may have fields that are the publisher's memory. */
 export class PublicationWithLoan implements BorrowedPublication<unknown, unknown> {
@@ -85,15 +86,10 @@ export class BorrowingIterator implements AsyncIterableIterator<Publication<unkn
     if (!this.#queue.isAwaited) this.#release();
     const useAndRelease = (publication: Publication<unknown, unknown>): unknown => {
       if (publication instanceof PublicationWithLoan) this.#read.add(publication);
-      let result: unknown;
-      let isPending = false;
-      try {
-        result = use(publication);
-        isPending = isThenable(result);
-      } finally {
-        if (!isPending) this.#release();
-      }
-      return isPending ? Promise.resolve(result).finally(() => this.#release()) : undefined;
+      return useThenEnd(
+        () => use(publication),
+        () => this.#release(),
+      );
     };
     return this.#queue.forEach(useAndRelease);
   }
