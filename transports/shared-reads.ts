@@ -1,4 +1,5 @@
-import type { OnReadOpts } from "node:net";
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
+import { dropHandle, handleOf, type SocketHandle } from "./socket-handle.js";
 
 /**
  * What is read from a socket at once. More than the system holds for one (about 200 KiB on Linux), so that a reader empties
@@ -39,4 +40,38 @@ export function sharedReads(): SharedReads | undefined {
     onBytes: undefined,
   };
   return reads;
+}
+
+/** Beside what is documented, the options that Node's own servers make sockets with. */
+interface HandleOpts extends SocketConstructorOpts {
+  readonly handle: SocketHandle;
+  readonly onread: OnReadOpts;
+  readonly pauseOnCreate: true;
+}
+
+/**
+ * Has a socket read so that Node has made and that has read nothing yet: a server's, or a child process's. Its handle goes to
+ * a socket of our own, paused and half-open; the old one is closed and of no use any more. Where that cannot be, the socket
+ * is what it was, and `reads` is `undefined`.
+ */
+export function withSharedReads(old: Socket): { socket: Socket; reads: SharedReads | undefined } {
+  const unchanged = { socket: old, reads: undefined };
+  const handle = handleOf(old);
+  const reads = sharedReads();
+  if (reads === undefined || handle === undefined || old.bytesRead > 0) return unchanged;
+  const { readable, writable } = old;
+  const { onread } = reads;
+  const options: HandleOpts = {
+    handle,
+    onread,
+    readable,
+    writable,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+  };
+  const socket = new Socket(options);
+  if (handleOf(socket) !== handle) return unchanged;
+  dropHandle(old);
+  old.destroy();
+  return { socket, reads };
 }

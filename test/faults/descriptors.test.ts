@@ -4,7 +4,7 @@ import { Echo } from "../../gen/test/v1/echo_protoipc.js";
 import { openFiles, openHere, rawSocket, repeat, settledFiles, start, until } from "./stage.js";
 
 // Node opens many modules at once while it starts, so that it needs more than it does afterwards.
-const MAX_OPEN_FILES = 128;
+const MAX_OPEN_FILES = 192;
 /** Under Wine a client takes longer to come and go. */
 const CLIENTS = process.platform === "win32" ? 500 : 2_000;
 

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { PREAMBLE } from "../../runtime/wire/preamble.js";
 import type { Link, LinkLimits, Listener, Place } from "../../transports/transport.js";
 import { type UnixOptions, unixTransport } from "../../transports/unix/index.js";
-import { numbered, put, recorder, send, until } from "../conformance/transport/recorder.js";
+import { put, recorder, send, until } from "../conformance/transport/recorder.js";
 import { LIMITS } from "../conformance/transport/suite.js";
 import { newFolder } from "./folder.js";
 
@@ -299,36 +299,6 @@ describe("a place", () => {
 });
 
 describe("links that were dialled", () => {
-  it("read into memory that they share, and mix nothing up", async () => {
-    const places = await Promise.all([newPlace(), newPlace(), newPlace()]);
-    const senders: Link[] = [];
-    const receivers = places.map(() => recorder());
-    for (const [i, place] of places.entries()) {
-      listeners.push(
-        await unixTransport().listen(place, LIMITS, (link) => {
-          senders[i] = link;
-        }),
-      );
-      (await unixTransport().dial(place, LIMITS, undefined)).start(receivers[i]!);
-      await until("it is accepted", () => senders[i] !== undefined);
-      senders[i]!.start(recorder());
-    }
-    const lengths = [0, 10, 65_535, 3, 200_000, 70_000, 400_000, 1];
-    const sent = places.map((_, i) => lengths.map((length, n) => numbered(100 * i + n, length)));
-    // In pieces that come in turns, so that each link has a part of a record while another one reads.
-    for (const n of lengths.keys()) {
-      for (const [i, link] of senders.entries()) {
-        await until("there is room", () => put(link, sent[i]![n]!));
-        link.flush();
-      }
-    }
-    await until("all is there", () => receivers.every(({ records }) => records.length === lengths.length));
-    for (const [i, { records }] of receivers.entries()) expect(records).toEqual(sent[i]);
-    for (const link of senders) link.close();
-    await until("their ends are told", () => receivers.every(({ end }) => end !== undefined));
-    expect(receivers.map(({ end }) => end)).toEqual(places.map(() => ({ kind: "peer" })));
-  });
-
   it("keep what comes before they are started", async () => {
     const place = await newPlace();
     const server = createServer((socket) => socket.end(Uint8Array.of(...PREAMBLE, 1, 9)));

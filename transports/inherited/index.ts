@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { StreamLink } from "../stream-link.js";
+import { withSharedReads } from "../shared-reads.js";
+import { StreamLink, type StreamLinkOptions } from "../stream-link.js";
 import { type Link, type LinkLimits, type PeerCredentials, TransportError } from "../transport.js";
 
 /** What tells a child how it is connected to the process that started it: docs/spec/names-v1.md, section 10. */
@@ -28,10 +29,21 @@ const FRAGMENT_BYTES = 65_536;
 
 /** A link over what a child process has inherited, seen from either side. */
 export function inheritedLink(options: InheritedOptions): Link {
-  const { incoming, outgoing, location, peer, limits, preambleTimeoutMs, closingRecord } = options;
-  for (const stream of [incoming, outgoing]) if (stream instanceof Socket) stream.allowHalfOpen = true;
+  const { location, peer, limits, preambleTimeoutMs, closingRecord } = options;
   const info = { transport: "inherited", location, reason: "", fragmentBytes: FRAGMENT_BYTES };
-  return new StreamLink({ incoming, outgoing, info, peer, limits, preambleTimeoutMs, closingRecord });
+  return new StreamLink({ ...streamsOf(options), info, peer, limits, preambleTimeoutMs, closingRecord });
+}
+
+function streamsOf({
+  incoming,
+  outgoing,
+}: InheritedOptions): Pick<StreamLinkOptions, "incoming" | "outgoing" | "reads"> {
+  const isOne = Object.is(incoming, outgoing);
+  if (outgoing instanceof Socket) outgoing.allowHalfOpen = true;
+  if (!(incoming instanceof Socket)) return { incoming, outgoing };
+  const { socket, reads } = withSharedReads(incoming);
+  socket.allowHalfOpen = true;
+  return { incoming: socket, outgoing: isOne ? socket : outgoing, reads };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { bindPath, listen, SOCKET } from "../bind-path.js";
-import type { SharedReads } from "../shared-reads.js";
+import { type SharedReads, withSharedReads } from "../shared-reads.js";
 import { checkSocketPath, TEMPORARY_SUFFIX_BYTES } from "../socket-path.js";
 import { StreamLink } from "../stream-link.js";
 import type { Link, LinkLimits, Listener, PeerCredentials, Place, Transport } from "../transport.js";
@@ -30,9 +30,13 @@ export function unixTransport(options: UnixOptions = {}): Transport {
       const path = pathOf(place);
       checkSocketPath(path, TEMPORARY_SUFFIX_BYTES);
       let vouched: PeerCredentials | undefined;
-      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-        if (vouched === undefined) socket.destroy();
-        else onLink(linkOf(socket, path, limits, vouched, options));
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
+        if (vouched === undefined) {
+          accepted.destroy();
+          return;
+        }
+        const { socket, reads } = withSharedReads(accepted);
+        onLink(linkOf(socket, path, limits, vouched, options, reads));
       });
       const socket = {
         kind: SOCKET,

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { handleOf } from "../socket-handle.js";
 import type { PeerCredentials } from "../transport.js";
 import { kernelCredentials } from "../vouch.js";
 
@@ -8,11 +9,8 @@ export type CredentialsOf = (socket: Socket) => PeerCredentials | undefined;
 /** Asks the kernel by the descriptor of a connected socket: native code does that. */
 export type SocketPeer = (fd: number) => readonly [pid: number, uid: number, gid: number] | undefined;
 
-/** The descriptor of a Node socket, which has no public name. */
 function descriptorOf(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as { _handle?: unknown };
-  if (typeof handle !== "object" || handle === null || !("fd" in handle)) return undefined;
-  const { fd } = handle;
+  const fd = handleOf(socket)?.fd;
   return typeof fd === "number" && fd >= 0 ? fd : undefined;
 }
 

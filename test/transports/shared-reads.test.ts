@@ -1,0 +1,151 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { inheritedLink } from "../../transports/inherited/index.js";
+import { withSharedReads } from "../../transports/shared-reads.js";
+import type { Link } from "../../transports/transport.js";
+import { unixTransport } from "../../transports/unix/index.js";
+import { numbered, put, recorder, send, until } from "../conformance/transport/recorder.js";
+import { LIMITS } from "../conformance/transport/suite.js";
+import { newFolder } from "./folder.js";
+
+const undo: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** Two ends that were not started yet; `receives` is the one whose reading is looked at. */
+interface Pair {
+  readonly sends: Link;
+  readonly receives: Link;
+}
+
+async function unixPair(): Promise<{ dialled: Link; accepted: Link }> {
+  const place = { kind: "path", path: join(await newFolder(), "s") } as const;
+  const transport = unixTransport();
+  let accepted: Link | undefined;
+  const listener = await transport.listen(place, LIMITS, (link) => {
+    accepted = link;
+  });
+  undo.push(() => listener.close());
+  const dialled = await transport.dial(place, LIMITS, undefined);
+  await until("it is accepted", () => accepted !== undefined);
+  return { dialled, accepted: accepted! };
+}
+
+/** What the process writes back comes to the link that sent it. */
+function echo(stdio: "its standard streams" | "a socket"): Pair {
+  const [incoming, outgoing, child] = echoStreams(stdio);
+  undo.push(async () => {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  });
+  const peer = { pid: child.pid, uid: undefined, gid: undefined, verifiedBy: "process" } as const;
+  const link = inheritedLink({ incoming, outgoing, location: "an echo", peer, limits: LIMITS });
+  return { sends: link, receives: link };
+}
+
+function echoStreams(stdio: "its standard streams" | "a socket"): [Socket, Socket, ChildProcess] {
+  if (stdio === "a socket") {
+    const child = spawn("cat <&3 >&3", { shell: true, stdio: ["ignore", "ignore", "inherit", "pipe"] });
+    const socket = child.stdio[3] as Socket;
+    return [socket, socket, child];
+  }
+  const child = spawn("cat", { stdio: ["pipe", "pipe", "inherit"] });
+  return [child.stdout as Socket, child.stdin as Socket, child];
+}
+
+const KINDS: readonly [string, () => Promise<Pair>][] = [
+  [
+    "was dialled",
+    async () => {
+      const { dialled, accepted } = await unixPair();
+      return { sends: accepted, receives: dialled };
+    },
+  ],
+  [
+    "was accepted",
+    async () => {
+      const { dialled, accepted } = await unixPair();
+      return { sends: dialled, receives: accepted };
+    },
+  ],
+  ["goes by a socket of a child", async () => echo("a socket")],
+  ["goes by a child's standard streams", async () => echo("its standard streams")],
+];
+
+describe.skipIf(process.platform === "win32").each(KINDS)("a link that %s", (_, newPair) => {
+  it("reads into memory that all links of the thread share", async () => {
+    const memories = new Set<ArrayBufferLike>();
+    for (let i = 0; i < 2; i++) {
+      const { sends, receives } = await newPair();
+      const got = recorder();
+      const onRecord: typeof got.onRecord = (bytes, start, end) => {
+        memories.add(bytes.buffer);
+        got.onRecord(bytes, start, end);
+      };
+      receives.start({ ...got, onRecord });
+      if (sends !== receives) sends.start(recorder());
+      send(sends, Uint8Array.of(7));
+      await until("a record", () => got.records.length === 1);
+      sends.close();
+    }
+    expect(memories.size).toBe(1);
+  });
+
+  it("mixes nothing up", async () => {
+    const pairs = await Promise.all([newPair(), newPair(), newPair()]);
+    const receivers = pairs.map(({ sends, receives }) => {
+      const got = recorder();
+      receives.start(got);
+      if (sends !== receives) sends.start(recorder());
+      return got;
+    });
+    const lengths = [0, 10, 65_535, 3, 200_000, 70_000, 400_000, 1];
+    const sent = pairs.map((__, i) => lengths.map((length, n) => numbered(100 * i + n, length)));
+    // In pieces that come in turns, so that each link has a part of a record while another one reads.
+    for (const n of lengths.keys()) {
+      for (const [i, { sends }] of pairs.entries()) {
+        await until("there is room", () => put(sends, sent[i]![n]!));
+        sends.flush();
+      }
+    }
+    await until("all is there", () => receivers.every(({ records }) => records.length === lengths.length));
+    // Comparing arrays of 400,000 bytes by `toEqual` takes a second.
+    for (const [i, { records }] of receivers.entries()) {
+      expect(records.map((bytes, n) => Buffer.compare(bytes, sent[i]![n]!))).toEqual(lengths.map(() => 0));
+    }
+    for (const { sends } of pairs) sends.close();
+    await until("their ends are told", () => receivers.every(({ end }) => end !== undefined));
+  });
+});
+
+describe("a socket", () => {
+  it("that has read something stays what it is", async () => {
+    const path = join(await newFolder(), "s");
+    let accepted: Socket | undefined;
+    const server = createServer((socket) => {
+      accepted = socket;
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    undo.push(() => server.close());
+    const client = connect(path);
+    undo.push(() => client.destroy());
+    client.write("something");
+    await until("it is there", () => accepted !== undefined && accepted.bytesRead > 0);
+    const { socket, reads } = withSharedReads(accepted!);
+    expect(socket).toBe(accepted);
+    expect(reads).toBeUndefined();
+    expect(String(socket.read())).toBe("something");
+  });
+
+  it("without a handle stays what it is", () => {
+    const socket = connect({ path: "/nothing/there" });
+    socket.on("error", () => {});
+    socket.destroy();
+    expect(withSharedReads(socket).socket).toBe(socket);
+  });
+});
