@@ -107,8 +107,11 @@ static void link_sleep_slice(protoipc_link *link, uint64_t most_ns) {
   if (atomic_load_explicit(&link->theirs->bell.bell, memory_order_acquire) != bell) link->doorbells_received++;
 }
 
-/* Who always finds news at once would never look at the socket, and announcements would pile up there. */
-enum { link_waits_per_service = 64 };
+/*
+ * Who always finds news at once would never look at the socket, and announcements would pile up there. A look is two system
+ * calls, each as long as several quick answers.
+ */
+enum { link_waits_per_service = 512 };
 
 int protoipc_link_wait(protoipc_link *link, uint64_t spin_ns, uint64_t timeout_ns) {
   int result = link_check(link);
