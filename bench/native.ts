@@ -1,7 +1,7 @@
 /** The C programs of the benchmark: compiled when they are needed, kept while their source is the same. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Durations, Measured } from "./measure.js";
@@ -45,8 +45,13 @@ export async function compilerVersion(): Promise<string> {
 
 async function compile(source: string): Promise<string> {
   const compiler = await findCompiler();
-  const hash = createHash("sha256").update(JSON.stringify([compiler, FLAGS]));
-  for (const name of (await readdir(SOURCES)).sort()) hash.update(await readFile(join(SOURCES, name)));
+  // What the compiler sees, with all that is included.
+  const { stdout: text } = await run(compiler, [...FLAGS, "-E", join(SOURCES, source)], {
+    maxBuffer: 1 << 26,
+  });
+  const hash = createHash("sha256")
+    .update(JSON.stringify([compiler, FLAGS]))
+    .update(text);
   const program = join(CACHE, `${source.replace(/\.c$/, "")}-${hash.digest("hex").slice(0, 16)}`);
   if (await stat(program).catch(() => undefined)) return program;
   await mkdir(CACHE, { recursive: true });

@@ -29,7 +29,7 @@ struct samples {
   size_t capacity;
 };
 
-static inline void fail(const char *what) {
+static inline void stop(const char *what) {
   fprintf(stderr, "Error: %s: %s\n", what, strerror(errno));
   exit(1);
 }
@@ -56,24 +56,24 @@ static inline uint64_t now_ns(void) {
 
 /* Puts the process onto its CPU, and ends it with the one that started it. */
 static inline void settle(int cpu) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail("cannot ask to end with the parent");
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) stop("cannot ask to end with the parent");
   if (cpu < 0) return;
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   CPU_SET((size_t)cpu, &cpus);
-  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) fail("cannot pin the process");
+  if (sched_setaffinity(0, sizeof cpus, &cpus) != 0) stop("cannot pin the process");
 }
 
 /* Memory that a child shares. Its pages are touched. */
 static inline void *share(size_t bytes) {
   void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  if (memory == MAP_FAILED) fail("cannot map shared memory");
+  if (memory == MAP_FAILED) stop("cannot map shared memory");
   return memory;
 }
 
 static inline struct samples make_samples(size_t capacity) {
   struct samples made = {.ns = calloc(capacity, sizeof *made.ns), .capacity = capacity};
-  if (made.ns == NULL) fail("no memory for samples");
+  if (made.ns == NULL) stop("no memory for samples");
   memset(made.ns, 0, capacity * sizeof *made.ns);
   return made;
 }

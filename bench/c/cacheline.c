@@ -3,14 +3,11 @@
  * other watches. Every byte is written and read by both.
  */
 #define _GNU_SOURCE
-#include "bench.h"
+#include "round-trips.h"
 
 #include <stdatomic.h>
 #include <sys/wait.h>
 
-/* Round trips that are timed together, and then one by one. As in round-trips.ts. */
-#define GROUP 32
-#define MAX_SAMPLES 4194304u
 #define STOP UINT64_MAX
 #define WORDS 7
 
@@ -19,15 +16,6 @@ struct line {
   _Alignas(128) _Atomic uint64_t number;
   uint64_t words[WORDS];
 };
-
-/* Loads less often: without it the line moves more slowly. */
-static inline void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 static inline void put(struct line *line, uint64_t number) {
   for (uint64_t i = 0; i < WORDS; i++) line->words[i] = number + i;
@@ -54,44 +42,25 @@ static void serve(struct line *requests, struct line *replies) {
   for (uint64_t number = 1; take(requests, number); number++) put(replies, number);
 }
 
-static void call(struct line *requests, struct line *replies, struct arguments told) {
-  struct samples groups = make_samples(MAX_SAMPLES / GROUP), singles = make_samples(MAX_SAMPLES);
-  uint64_t number = 0;
-  uint64_t measure_from = now_ns() + told.warm_up_ns;
-  uint64_t until = measure_from + told.measure_ns;
-  for (uint64_t before = now_ns(); before < until;) {
-    int counts = before >= measure_from;
-    for (int i = 0; i < GROUP; i++) {
-      put(requests, ++number);
-      take(replies, number);
-    }
-    uint64_t after = now_ns();
-    if (counts) add_sample(&groups, (double)(after - before) / GROUP);
-    before = after;
-    for (int i = 0; i < GROUP; i++) {
-      put(requests, ++number);
-      take(replies, number);
-      after = now_ns();
-      if (counts) add_sample(&singles, (double)(after - before));
-      before = after;
-    }
-  }
-  atomic_store(&requests->number, STOP);
-  print_result(&groups, &singles);
+static inline void trip(void *state, uint32_t number) {
+  struct line *lines = state;
+  put(&lines[0], number);
+  take(&lines[1], number);
 }
 
 int main(int count, char **values) {
   struct arguments told = read_arguments(count, values);
   struct line *lines = share(2 * sizeof *lines);
   pid_t server = fork();
-  if (server < 0) fail("cannot fork");
+  if (server < 0) stop("cannot fork");
   if (server == 0) {
     settle(told.server_cpu);
     serve(&lines[0], &lines[1]);
     return 0;
   }
   settle(told.client_cpu);
-  call(&lines[0], &lines[1], told);
+  time_round_trips(told, trip, lines);
+  atomic_store(&lines[0].number, STOP);
   waitpid(server, NULL, 0);
   return 0;
 }

@@ -33,7 +33,7 @@ static void send_paced(int bell, struct message *messages) {
     for (uint64_t i = 0; i < WORDS; i++) message->words[i] = number + i;
     message->sent_ns = now_ns();
     uint64_t one = 1;
-    if (write(bell, &one, sizeof one) != (ssize_t)sizeof one) fail("cannot write the eventfd");
+    if (write(bell, &one, sizeof one) != (ssize_t)sizeof one) stop("cannot write the eventfd");
   }
 }
 
@@ -51,7 +51,7 @@ static void receive(int bell, const struct message *messages, struct arguments t
   uint64_t measure_from = now_ns() + told.warm_up_ns;
   for (uint64_t number = 0; samples.count < wanted;) {
     uint64_t rung;
-    if (read(bell, &rung, sizeof rung) != (ssize_t)sizeof rung) fail("cannot read the eventfd");
+    if (read(bell, &rung, sizeof rung) != (ssize_t)sizeof rung) stop("cannot read the eventfd");
     uint64_t received_ns = now_ns();
     for (uint64_t end = number + rung; number < end; number++) {
       const struct message *message = &messages[number % SLOTS];
@@ -66,9 +66,9 @@ int main(int count, char **values) {
   struct arguments told = read_arguments(count, values);
   struct message *messages = share(SLOTS * sizeof *messages);
   int bell = eventfd(0, EFD_CLOEXEC);
-  if (bell < 0) fail("cannot make an eventfd");
+  if (bell < 0) stop("cannot make an eventfd");
   pid_t server = fork();
-  if (server < 0) fail("cannot fork");
+  if (server < 0) stop("cannot fork");
   if (server == 0) {
     settle(told.server_cpu);
     send_paced(bell, messages);

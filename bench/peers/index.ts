@@ -15,8 +15,10 @@ const LOADERS: Readonly<Record<string, () => Promise<{ readonly peer: Peer }>>> 
   fork: () => import("./fork.js"),
   "protoipc-shm-loop": () => import("./protoipc-shm-loop.js"),
   "protoipc-shm-event": () => import("./protoipc-shm-event.js"),
+  "protoipc-c": () => import("./protoipc-c.js"),
   "net-raw": () => import("./net-raw.js"),
   "c-cacheline": () => import("./c-cacheline.js"),
+  "c-ring": () => import("./c-ring.js"),
   "c-eventfd": () => import("./c-eventfd.js"),
 };
 
