@@ -42,11 +42,10 @@ export function sharedReads(): SharedReads | undefined {
   return reads;
 }
 
-/** Beside what is documented, the options that Node's own servers make sockets with. */
+/** `handle` is what Node's own servers make sockets with; `onread` is documented, and missing in the types. */
 interface HandleOpts extends SocketConstructorOpts {
   readonly handle: SocketHandle;
   readonly onread: OnReadOpts;
-  readonly pauseOnCreate: true;
 }
 
 /**
@@ -61,15 +60,8 @@ export function withSharedReads(old: Socket): { socket: Socket; reads: SharedRea
   if (reads === undefined || handle === undefined || old.bytesRead > 0) return unchanged;
   const { readable, writable } = old;
   const { onread } = reads;
-  const options: HandleOpts = {
-    handle,
-    onread,
-    readable,
-    writable,
-    allowHalfOpen: true,
-    pauseOnCreate: true,
-  };
-  const socket = new Socket(options);
+  const options: HandleOpts = { handle, onread, readable, writable, allowHalfOpen: true };
+  const socket = new Socket(options).pause();
   if (handleOf(socket) !== handle) return unchanged;
   dropHandle(old);
   old.destroy();

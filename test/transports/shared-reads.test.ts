@@ -1,14 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { inheritedLink } from "../../transports/inherited/index.js";
+import { inheritedLink, PARENT_VARIABLE } from "../../transports/inherited/index.js";
 import { withSharedReads } from "../../transports/shared-reads.js";
-import type { Link } from "../../transports/transport.js";
+import type { Link, PeerCredentials } from "../../transports/transport.js";
 import { unixTransport } from "../../transports/unix/index.js";
 import { numbered, put, recorder, send, until } from "../conformance/transport/recorder.js";
 import { LIMITS } from "../conformance/transport/suite.js";
+import { programPath } from "../harness/program-path.js";
 import { newFolder } from "./folder.js";
 
 const undo: (() => unknown)[] = [];
@@ -43,9 +44,18 @@ function echo(stdio: "its standard streams" | "a socket"): Pair {
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   });
-  const peer = { pid: child.pid, uid: undefined, gid: undefined, verifiedBy: "process" } as const;
-  const link = inheritedLink({ incoming, outgoing, location: "an echo", peer, limits: LIMITS });
+  const link = inheritedLink({
+    incoming,
+    outgoing,
+    location: "an echo",
+    peer: peerOf(child),
+    limits: LIMITS,
+  });
   return { sends: link, receives: link };
+}
+
+function peerOf({ pid }: ChildProcess): PeerCredentials {
+  return { pid, uid: undefined, gid: undefined, verifiedBy: "process" };
 }
 
 function echoStreams(stdio: "its standard streams" | "a socket"): [Socket, Socket, ChildProcess] {
@@ -120,10 +130,82 @@ describe.skipIf(process.platform === "win32").each(KINDS)("a link that %s", (_, 
     }
     for (const { sends } of pairs) sends.close();
     await until("their ends are told", () => receivers.every(({ end }) => end !== undefined));
+    // Who closes a link that goes to itself is the one who closed it.
+    const ends = pairs.map(({ sends, receives }) => ({ kind: sends === receives ? "local" : "peer" }));
+    expect(receivers.map(({ end }) => end)).toEqual(ends);
+  });
+});
+
+describe("a link that was accepted", () => {
+  it("keeps what comes before it is started", async () => {
+    const { dialled, accepted } = await unixPair();
+    dialled.start(recorder());
+    send(dialled, Uint8Array.of(9));
+    dialled.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const got = recorder();
+    accepted.start(got);
+    await until("the end", () => got.end !== undefined);
+    expect(got.records).toEqual([Uint8Array.of(9)]);
+    expect(got.end).toEqual({ kind: "peer" });
+  });
+});
+
+describe.skipIf(process.platform === "win32").each(["fd:3", "stdio"])("a child's own end (%s)", (parent) => {
+  it("reads into memory that is used again", async () => {
+    const stdio: StdioOptions =
+      parent === "stdio" ? ["pipe", "pipe", "inherit"] : ["ignore", "inherit", "inherit", "pipe"];
+    const env = { ...process.env, [PARENT_VARIABLE]: parent };
+    const child = spawn(process.execPath, [programPath("inherited-reader")], { env, stdio });
+    const socket = child.stdio[3] as Socket | undefined;
+    const [incoming, outgoing] =
+      socket === undefined ? [child.stdout as Socket, child.stdin as Socket] : [socket, socket];
+    const link = inheritedLink({
+      incoming,
+      outgoing,
+      location: "a child",
+      peer: peerOf(child),
+      limits: LIMITS,
+    });
+    const got = recorder();
+    link.start(got);
+    for (let answers = 1; answers <= 3; answers++) {
+      send(link, Uint8Array.of(answers));
+      await until("an answer", () => got.records.length === answers);
+    }
+    link.close();
+    if (child.exitCode === null) await once(child, "exit");
+    expect(got.records).toEqual([Uint8Array.of(0), Uint8Array.of(1), Uint8Array.of(1)]);
+    expect(child.exitCode).toBe(0);
   });
 });
 
 describe("a socket", () => {
+  it.skipIf(process.platform === "win32")(
+    "that is read so takes the place of the one that Node made",
+    async () => {
+      const path = join(await newFolder(), "s");
+      let accepted: Socket | undefined;
+      const server = createServer((socket) => {
+        accepted = socket;
+      });
+      await new Promise<void>((resolve) => server.listen(path, resolve));
+      undo.push(() => server.close());
+      const client = connect(path);
+      undo.push(() => client.destroy());
+      await until("it is there", () => accepted !== undefined);
+      const { socket, reads } = withSharedReads(accepted!);
+      expect(socket).not.toBe(accepted);
+      expect(reads).toBeDefined();
+      expect(accepted!.destroyed).toBe(true);
+      expect(socket.isPaused()).toBe(true);
+      const connections = await new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+      expect(connections).toBe(0);
+      socket.destroy();
+      await once(client, "close");
+    },
+  );
+
   it("that has read something stays what it is", async () => {
     const path = join(await newFolder(), "s");
     let accepted: Socket | undefined;

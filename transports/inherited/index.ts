@@ -27,7 +27,10 @@ export interface InheritedOptions {
 /** Payloads above this are sent in parts. */
 const FRAGMENT_BYTES = 65_536;
 
-/** A link over what a child process has inherited, seen from either side. */
+/**
+ * A link over what a child process has inherited, seen from either side. Nothing is read before it is started, so that it
+ * keeps no process running until then.
+ */
 export function inheritedLink(options: InheritedOptions): Link {
   const { location, peer, limits, preambleTimeoutMs, closingRecord } = options;
   const info = { transport: "inherited", location, reason: "", fragmentBytes: FRAGMENT_BYTES };
