@@ -130,6 +130,7 @@ export const CASES: readonly Case[] = [
     better: "higher",
     base: "zeromq",
     scenarios: [messages("publish-raw", B64, 1)],
+    repeats: 3,
   },
   {
     name: "death",
