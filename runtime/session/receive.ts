@@ -156,7 +156,7 @@ function onOpen(session: Session, head: FrameHead, block: ReceivedBlock | undefi
   const stream = acceptStream(session, head);
   if (head.payloadBytes >= 0) countOpenBytes(session, stream, head.payloadBytes);
   const isLast = isLastOf(stream, head);
-  // The clock is asked only for what it can decide: that takes as long as a twentieth of a small call.
+  // The clock is asked only where there is a deadline: a twentieth of the time for a small one-way call went there.
   if (stream.deadlineMs !== Number.POSITIVE_INFINITY && stream.deadlineMs <= session.config.now()) {
     stream.lastSeen = isLast;
     stream.cancelled = new IpcError("DEADLINE_EXCEEDED", "the deadline passed before the call was started");

@@ -1,6 +1,6 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { inheritedLink, PARENT_VARIABLE } from "../../transports/inherited/index.js";
@@ -180,24 +180,30 @@ describe.skipIf(process.platform === "win32").each(["fd:3", "stdio"])("a child's
   });
 });
 
+/** A socket that a server of Node's has accepted, and who dialled it. */
+async function bareSockets(): Promise<{ server: Server; client: Socket; accepted: Socket }> {
+  const path = join(await newFolder(), "s");
+  let accepted: Socket | undefined;
+  const server = createServer((socket) => {
+    accepted = socket;
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  undo.push(() => server.close());
+  const client = connect(path);
+  undo.push(() => client.destroy());
+  await until("it is accepted", () => accepted !== undefined);
+  return { server, client, accepted: accepted! };
+}
+
 describe("a socket", () => {
   it.skipIf(process.platform === "win32")(
     "that is read so takes the place of the one that Node made",
     async () => {
-      const path = join(await newFolder(), "s");
-      let accepted: Socket | undefined;
-      const server = createServer((socket) => {
-        accepted = socket;
-      });
-      await new Promise<void>((resolve) => server.listen(path, resolve));
-      undo.push(() => server.close());
-      const client = connect(path);
-      undo.push(() => client.destroy());
-      await until("it is there", () => accepted !== undefined);
-      const { socket, reads } = withSharedReads(accepted!);
+      const { server, client, accepted } = await bareSockets();
+      const { socket, reads } = withSharedReads(accepted);
       expect(socket).not.toBe(accepted);
       expect(reads).toBeDefined();
-      expect(accepted!.destroyed).toBe(true);
+      expect(accepted.destroyed).toBe(true);
       expect(socket.isPaused()).toBe(true);
       const connections = await new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
       expect(connections).toBe(0);
@@ -207,18 +213,10 @@ describe("a socket", () => {
   );
 
   it("that has read something stays what it is", async () => {
-    const path = join(await newFolder(), "s");
-    let accepted: Socket | undefined;
-    const server = createServer((socket) => {
-      accepted = socket;
-    });
-    await new Promise<void>((resolve) => server.listen(path, resolve));
-    undo.push(() => server.close());
-    const client = connect(path);
-    undo.push(() => client.destroy());
+    const { client, accepted } = await bareSockets();
     client.write("something");
-    await until("it is there", () => accepted !== undefined && accepted.bytesRead > 0);
-    const { socket, reads } = withSharedReads(accepted!);
+    await until("it has come", () => accepted.bytesRead > 0);
+    const { socket, reads } = withSharedReads(accepted);
     expect(socket).toBe(accepted);
     expect(reads).toBeUndefined();
     expect(String(socket.read())).toBe("something");

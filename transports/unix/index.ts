@@ -79,7 +79,7 @@ function linkOf(
   limits: LinkLimits,
   vouched: PeerCredentials,
   options: UnixOptions,
-  reads?: SharedReads | undefined,
+  reads: SharedReads | undefined,
 ): Link {
   return new StreamLink({
     incoming: socket,
